@@ -1,0 +1,93 @@
+"""Array types, argument checks, and functions that stay right where the naive form overflows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.floating[Any]]
+ComplexArray = NDArray[np.complexfloating[Any, Any]]
+
+LOG10_2 = math.log10(2)
+LARGEST_ENTRY = 1e300  # so that one product of a scaled vector with a matrix cannot overflow
+
+
+def log10_norms(vectors: Array) -> Array:
+    """log10 of the Euclidean norm of each vector along the last axis; −inf for zero, inf for inf.
+
+    Scaled by the largest entry first, log10 ‖x‖ = log10 m + log10 ‖x/m‖ with m = max|x_i|, so
+    that no square overflows or underflows on the way. Shape (..., n) in, (...) out.
+    """
+    largest = np.max(np.abs(vectors), axis=-1)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+    with np.errstate(divide="ignore"):
+        norms: Array = np.log10(scale) + np.log10(np.linalg.norm(vectors / scale[..., None], axis=-1))
+    return norms
+
+
+def sigmoid(x: Array) -> Array:
+    """σ(x) = 1/(1 + e^−x), written as ½(1 + tanh(x/2)), which never overflows."""
+    half: Array = np.tanh(0.5 * x)
+    return 0.5 * (1.0 + half)
+
+
+def sigmoid_slope(x: Array) -> Array:
+    """σ′(x) = e/(1 + e)² with e = exp(−|x|): exact to the last digits where σ(1 − σ) has none left."""
+    e: Array = np.exp(-np.abs(x))
+    return e / (1.0 + e) ** 2
+
+
+def tanh_slope(x: Array) -> Array:
+    """tanh′(x) = 4σ′(2x), for the same reason: 1 − tanh² is 0 from |x| = 20 on."""
+    return 4.0 * sigmoid_slope(2.0 * x)
+
+
+def as_matrix(name: str, values: ArrayLike) -> Array:
+    """`values` as a float64 matrix; ValueError unless it is square, not empty, finite and below 1e300."""
+    matrix = as_floats(name, values)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
+        raise ValueError(f"{name} must be a square matrix, not an array of shape {matrix.shape}")
+    return matrix
+
+
+def as_vector(name: str, values: ArrayLike, length: int) -> Array:
+    """`values` as a float64 vector; ValueError unless it has the length asked for and finite entries."""
+    vector = as_floats(name, values)
+    if vector.shape != (length,):
+        raise ValueError(f"{name} must have the shape ({length},), not {vector.shape}")
+    return vector
+
+
+def as_floats(name: str, values: ArrayLike) -> Array:
+    """`values` as float64; ValueError unless all are real, finite and below 1e300."""
+    try:
+        array = np.asarray(values)
+        floats = array.astype(np.float64, casting="same_kind")
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must hold real numbers") from None
+    if not np.all(np.abs(floats) < LARGEST_ENTRY):  # NaN fails this too
+        raise ValueError(f"{name} must hold finite numbers smaller than {LARGEST_ENTRY:g} in size")
+    return floats
+
+
+def check_count(name: str, count: int, least: int, most: int | None = None) -> None:
+    """ValueError unless `count` is a whole number from `least` to `most`."""
+    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not whole or count < least or (most is not None and count > most):
+        upper = "or more" if most is None else f"to {most}"
+        raise ValueError(f"{name} must be a whole number, {least} {upper}, not {count!r}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """ValueError unless `value` is a finite number above 0."""
+    if not (isinstance(value, int | float | np.number) and math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
+
+
+def check_choice(name: str, choice: str, choices: tuple[str, ...]) -> None:
+    """ValueError unless `choice` is one of `choices`."""
+    if choice not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {choice!r}")
