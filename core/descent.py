@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from core.arrays import Array, as_matrix, as_vector, check_count, check_positive, log10_norms
 
@@ -55,9 +55,9 @@ class _Watch:
 
 
 def descend(
-    W: Array,
-    start: Array,
-    target: Array,
+    W: ArrayLike,
+    start: ArrayLike,
+    target: ArrayLike,
     *,
     steps: int,
     rate: float,

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from core.arrays import (
     LOG10_2,
@@ -127,7 +128,7 @@ def make_matrix(kind: str, n: int, radius: float, *, rng: np.random.Generator) -
     return W * (radius / spectral_radius(W))
 
 
-def make_gradient(kind: str, W: Array, *, rng: np.random.Generator) -> Array:
+def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array:
     """A gradient ∂L/∂h_t of norm 1, shape (n,), of a kind in GRADIENT_KINDS.
 
     random      uniform in direction
@@ -167,12 +168,12 @@ def _unit(vector: Array) -> Array:
     return vector / np.linalg.norm(vector)
 
 
-def spectral_radius(W: Array) -> float:
+def spectral_radius(W: ArrayLike) -> float:
     """max |λ| over the eigenvalues of W."""
     return float(np.max(np.abs(np.linalg.eigvals(as_matrix("W", W)))))
 
 
-def spectrum(W: Array) -> Spectrum:
+def spectrum(W: ArrayLike) -> Spectrum:
     """Eigenvalues, eigenvectors and singular values of W, for showing, never for computing powers.
 
     Raises ValueError unless W is square, not empty and finite.
@@ -191,7 +192,7 @@ def spectrum(W: Array) -> Spectrum:
     )
 
 
-def gradient_modes(W: Array, gradient: Array) -> Modes:
+def gradient_modes(W: ArrayLike, gradient: ArrayLike) -> Modes:
     """The modes of a gradient: (Wᵀ)^k g = Σ_i λ_i^k (q_iᵀ g) p_i, with p_i the rows of Q⁻¹.
 
     From W = Q Λ Q⁻¹ follows (Wᵀ)^k = Q⁻ᵀ Λ^k Qᵀ. ValueError where W is not diagonalisable in
@@ -224,7 +225,28 @@ def mode_shares(modes: Modes, step: int) -> Array:
     return shares
 
 
-def gradient_path(W: Array, gradient: Array, steps: int) -> GradientPath:
+def log10_norms_through_modes(W: ArrayLike, gradient: ArrayLike, steps: int) -> Array:
+    """log10 ‖(Q Λ^k Q⁻¹)ᵀ g‖₂, k = 0 … steps: the textbook's formula taken at its word, (steps + 1,).
+
+    Only for showing how far it misses where cond(Q) is large: by dozens of decades for a Jordan
+    block. NaN throughout where Q has no inverse in float64. Raises as `gradient_path` does.
+    """
+    W = as_matrix("W", W)
+    gradient = as_vector("gradient", gradient, len(W))
+    check_count("steps", steps, 0)
+    s = spectrum(W)
+    try:
+        modes = (s.eigenvectors.T @ gradient)[:, None] * np.linalg.inv(s.eigenvectors)
+    except np.linalg.LinAlgError:
+        return np.full(steps + 1, math.nan)
+    relative = s.eigenvalues / s.radius if s.radius > 0 else s.eigenvalues
+    k = np.arange(steps + 1)
+    with np.errstate(divide="ignore", under="ignore"):
+        sums = np.abs(relative[None, :] ** k[:, None] @ modes)
+    return log10_norms(sums) + k * (math.log10(s.radius) if s.radius > 0 else 0.0)
+
+
+def gradient_path(W: ArrayLike, gradient: ArrayLike, steps: int) -> GradientPath:
     """The vectors (Wᵀ)^k g for k = 0 … steps, as mantissas and powers of two.
 
     Raises ValueError for a W that isn't square and finite, a gradient of another length, or a
@@ -239,7 +261,7 @@ def gradient_path(W: Array, gradient: Array, steps: int) -> GradientPath:
     )
 
 
-def log10_gradient_norms(W: Array, gradient: Array, steps: int) -> Array:
+def log10_gradient_norms(W: ArrayLike, gradient: ArrayLike, steps: int) -> Array:
     """log10 ‖(Wᵀ)^k g‖₂ for k = 0 … steps, shape (steps + 1,); −inf for zero.
 
     Right where float64 has long overflowed or underflowed, and never through eigenvectors.
@@ -249,7 +271,7 @@ def log10_gradient_norms(W: Array, gradient: Array, steps: int) -> Array:
     return log10_norms(path.mantissas) + path.exponents * LOG10_2
 
 
-def log10_uncertainty(W: Array, gradient: Array, steps: int, *, rng: np.random.Generator) -> Array:
+def log10_uncertainty(W: ArrayLike, gradient: ArrayLike, steps: int, *, rng: np.random.Generator) -> Array:
     """How far log10 ‖(Wᵀ)^k g‖ moves when each entry of W and g moves by its last digit, (steps + 1,).
 
     What float64 itself can't know about the path, however it is computed: next to nothing for
@@ -265,7 +287,7 @@ def log10_uncertainty(W: Array, gradient: Array, steps: int, *, rng: np.random.G
         return np.nan_to_num(np.abs(moved - log10_gradient_norms(W, gradient, steps)))
 
 
-def log10_power_norms(W: Array, steps: int) -> Array:
+def log10_power_norms(W: ArrayLike, steps: int) -> Array:
     """log10 ‖W^k‖₂ (the largest singular value of the k-th power), k = 0 … steps, (steps + 1,).
 
     Raises ValueError for a W that isn't square and finite, or a negative number of steps.
@@ -280,7 +302,20 @@ def log10_power_norms(W: Array, steps: int) -> Array:
         )
 
 
-def log10_bounds(W: Array, gradient: Array, steps: int) -> tuple[Array, Array]:
+def scaled_power(W: ArrayLike, k: int) -> tuple[Array, float]:
+    """(P, s) with W^k = P · 10^s: P (n, n) has a largest entry from ½ to 1, or is zero.
+
+    Multiplied out step by step, never through eigenvectors. Raises ValueError for a W that isn't
+    square and finite, or a negative k.
+    """
+    W = as_matrix("W", W)
+    for powers, exponent in _scaled_products(np.eye(len(W)), W, k):
+        last, so_far = powers[-1], exponent
+    P, shift = _normalised(last)
+    return P, (so_far + shift) * LOG10_2
+
+
+def log10_bounds(W: ArrayLike, gradient: ArrayLike, steps: int) -> tuple[Array, Array]:
     """(lower, upper), each (steps + 1,): k·log10 σ_min + log10 ‖g‖ and k·log10 σ_max + log10 ‖g‖.
 
     No path can leave them; ρ(W) < 1 alone promises no bound at any one step. Raises as

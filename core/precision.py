@@ -131,7 +131,7 @@ def unchanged(weights: ArrayLike, update: ArrayLike, dtype: str) -> int:
     return int(np.sum(before.view(np.uint64) == after.view(np.uint64)))
 
 
-def log10_computed_norms(W: Array, gradient: Array, steps: int, dtype: str) -> Array:
+def log10_computed_norms(W: ArrayLike, gradient: ArrayLike, steps: int, dtype: str) -> Array:
     """log10 of the norm of g ← Wᵀg as a machine computes it: every product rounded to `dtype`.
 
     Shape (steps + 1,); inf where an entry has overflowed, −inf where all are zero, NaN after

@@ -1,0 +1,379 @@
+"""Charts: pure functions from a frame of numbers to an Altair chart.
+
+Colours are the theme's categories, in the order of MEANINGS, so that each means one thing on
+every page and follows the light and the dark theme. A chart's specification holds no number of
+the data, so that new data is drawn in place.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from pages.shared.radius_slider import SIGNAL
+from pages.shared.words import Words
+
+MEANINGS = ("growing", "decaying", "neutral", "rnn", "lstm", "gru", "bound")
+LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
+HEIGHT = 430
+
+Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def show(
+    draw: Callable[[pd.DataFrame, Words], Chart],
+    frame: pd.DataFrame,
+    words: Words,
+    *,
+    key: str,
+    alt_text: str,
+) -> None:
+    """Draw a chart of `frame`, its specification made once a language and kept."""
+    spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words)
+    st.vega_lite_chart(frame, spec, key=key, alt=alt_text)
+
+
+@functools.lru_cache(maxsize=64)
+def _specification(
+    draw: Callable[[pd.DataFrame, Words], Chart], columns: tuple[tuple[str, str], ...], words: Words
+) -> dict[str, Any]:
+    empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns})
+    spec: dict[str, Any] = draw(empty, words).to_dict()
+    for part in ("$schema", "data", "datasets"):
+        spec.pop(part, None)
+    return spec
+
+
+def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
+    """The gradient's path on a log scale, movable in the browser by the parameter of the radius.
+
+    `frame` has a row a point: layer (path, rate, bound, limit, crossing), k, base (log10 of the
+    norm at the radius 1, or the height of a limit), moves (1 where it moves with the radius, 0
+    where not), text, radius (that of the server). The frame is as high above 10⁰ as below.
+    """
+    rows = alt.Chart(frame)
+    x = alt.X("x:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    y = alt.Y(
+        "y:Q",
+        title=words("axis.gradient_norm"),
+        scale=alt.Scale(nice=False, zero=False),
+        axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1, tickCount=9),
+    )
+    trend = by_meaning("trend")
+    hover = alt.selection_point(
+        name="hover", nearest=True, on="pointerover", clear="pointerout", fields=["k"], empty=False
+    )
+
+    once = rows.transform_filter("datum.layer == 'rate' && datum.k == 0")
+    halves = [
+        once.mark_rect(opacity=0.09).encode(
+            x="zero:Q", x2="last:Q", y="zero:Q", y2=f"{edge}:Q", color=meaning(name)
+        )
+        for edge, name in (("top", "growing"), ("bottom", "decaying"))
+    ]
+    floor = once.mark_rule(strokeWidth=1.5).encode(y="zero:Q", color=meaning("neutral"))
+
+    limits = rows.transform_filter("datum.layer == 'limit'")
+    limit_rules = limits.mark_rule(strokeDash=[2, 4], strokeWidth=1.5).encode(y=y, color=meaning("neutral"))
+    limit_names = limits.mark_text(align="left", dx=6, dy=-9).encode(x=alt.value(0), y=y, text="label:N")
+
+    bounds = (
+        rows.transform_filter("datum.layer == 'bound'")
+        .mark_line(strokeDash=[6, 4], strokeWidth=1.5)
+        .encode(x=x, y=y, detail="text:N", color=meaning("bound"))
+    )
+    rate = (
+        rows.transform_filter("datum.layer == 'rate'")
+        .mark_line(strokeDash=[1, 3], strokeWidth=3)
+        .encode(x=x, y=y, color=meaning("neutral"))
+    )
+    on_path = rows.transform_filter("datum.layer == 'path'").encode(x=x, y=y, color=trend)
+    path = on_path.mark_line(strokeWidth=3.5)
+    touched = (
+        on_path.mark_point(size=120, filled=True)
+        .encode(
+            opacity=alt.condition(hover, alt.value(1), alt.value(0)),
+            tooltip=[
+                alt.Tooltip("k:Q", title=words("axis.steps_back"), format=",d"),
+                alt.Tooltip("y:Q", title=words("axis.log10_norm"), format=".4f"),
+            ],
+        )
+        .add_params(hover)
+    )
+    crossings = rows.transform_filter("datum.layer == 'crossing' && datum.settled").encode(x=x, y=y)
+    crossing_dots = crossings.mark_point(size=90, filled=True, opacity=1).encode(color=trend)
+
+    chart = alt.layer(
+        *halves,
+        floor,
+        limit_rules,
+        limit_names,
+        bounds,
+        rate,
+        path,
+        crossing_dots,
+        touched,
+        data=frame,
+    )
+    return (
+        chart.add_params(live_radius())
+        .transform_calculate(
+            raw=f"datum.base + datum.moves * datum.k * log({LIVE_RADIUS}) / LN10",
+            settled=f"abs({LIVE_RADIUS} - datum.radius) < 1e-9",
+            trend=f"{LIVE_RADIUS} > 1 ? 'growing' : {LIVE_RADIUS} < 1 ? 'decaying' : 'neutral'",
+        )
+        .transform_calculate(reach="datum.layer == 'path' ? abs(datum.raw) : 0")
+        .transform_joinaggregate(farthest="max(reach)", last="max(k)")
+        .transform_calculate(top="max(0.05 * datum.last, 1.08 * datum.farthest)")
+        .transform_calculate(outside="abs(datum.raw) > datum.top")
+        .transform_filter("!datum.outside || datum.layer == 'rate' || datum.layer == 'bound'")
+        .transform_calculate(
+            y="datum.outside ? (datum.raw > 0 ? datum.top : -datum.top) : datum.raw",
+            x="datum.outside ? datum.k * datum.top / abs(datum.raw) : datum.k",
+            bottom="-datum.top",
+            zero="0",
+            label="datum.settled ? datum.text : datum.short",
+        )
+        .properties(height=HEIGHT)
+    )
+
+
+def live_radius() -> alt.Parameter:
+    """The parameter that the radius slider sets while it is dragged; 0 until then."""
+    return alt.param(name=SIGNAL, value=0, bind=alt.BindInput(input="hidden", name=" "))
+
+
+def by_meaning(field: str) -> alt.Color:
+    """The colour of what a field's value means, one of MEANINGS."""
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(MEANINGS)), legend=None)
+
+
+def meaning(name: str) -> alt.ColorDatum:
+    """One meaning's colour for a whole mark of a layered chart in which another is `by_meaning`."""
+    return alt.ColorDatum(name)
+
+
+def powers_of_ten(exponent: str) -> str:
+    """A Vega expression that writes 10 to the power of an expression, with real superscripts."""
+    digits = f"format({exponent}, 'd')"
+    for plain, raised in zip("−-0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True):
+        digits = f"replace({digits}, /{plain}/g, '{raised}')"
+    return f"'10' + {digits}"
+
+
+def eigenvalue_plane(frame: pd.DataFrame, words: Words) -> Chart:
+    """The eigenvalues in the complex plane with the unit circle, movable by the radius' parameter.
+
+    `frame` has real and imaginary at the radius 1, and the radius.
+    """
+    rows = alt.Chart()
+    scale = alt.Scale(nice=False)
+    dots = rows.mark_point(size=110, filled=True, opacity=0.9).encode(
+        x=alt.X("x:Q", title=words("axis.real"), scale=scale),
+        y=alt.Y("y:Q", title=words("axis.imaginary"), scale=scale),
+        color=by_meaning("trend"),
+        tooltip=[
+            alt.Tooltip("size:Q", title="|λ|", format=".4f"),
+            alt.Tooltip("x:Q", title=words("axis.real"), format=".4f"),
+            alt.Tooltip("y:Q", title=words("axis.imaginary"), format=".4f"),
+        ],
+    )
+    corners = [
+        rows.mark_point(opacity=0).encode(x=f"{corner}:Q", y=f"{corner}:Q")
+        for corner in ("upper_right", "lower_left")
+    ]
+    circle = (
+        alt.Chart(alt.sequence(0, 6.32, 0.0628, as_="angle"))
+        .transform_calculate(x="cos(datum.angle)", y="sin(datum.angle)")
+        .mark_line(strokeWidth=2)
+        .encode(x="x:Q", y="y:Q", order="angle:Q", color=meaning("neutral"))
+    )
+    return (
+        alt.layer(dots, *corners, circle, data=frame)
+        .add_params(live_radius())
+        .transform_calculate(x=f"datum.real * {LIVE_RADIUS}", y=f"datum.imaginary * {LIVE_RADIUS}")
+        .transform_calculate(size="sqrt(datum.x * datum.x + datum.y * datum.y)")
+        .transform_calculate(
+            trend="datum.size > 1 + 1e-9 ? 'growing' : datum.size < 1 - 1e-9 ? 'decaying' : 'neutral'",
+            upper_right=f"1.1 * max(1, {LIVE_RADIUS})",
+            lower_left=f"-1.1 * max(1, {LIVE_RADIUS})",
+        )
+        .properties(width=380, height=380)
+    )
+
+
+def paths(frame: pd.DataFrame, words: Words) -> Chart:
+    """Several paths of log10 values over steps back: name, order, k, y."""
+    return _named_lines(frame, words("axis.steps_back"), words("axis.gradient_norm"))
+
+
+def power_norms(frame: pd.DataFrame, words: Words) -> Chart:
+    """log10 of ‖W^k‖ beside ρ^k."""
+    return _named_lines(frame, words("axis.steps_back"), words("axis.power_norm"))
+
+
+def training(frame: pd.DataFrame, words: Words) -> Chart:
+    """log10 of the loss and of the gradient's norm over the updates."""
+    return _named_lines(frame, words("axis.update"), words("axis.size"), points=True)
+
+
+def prices(frame: pd.DataFrame, words: Words) -> Chart:
+    """The price of goods after each border."""
+    return _counted(frame, words("axis.borders"), words("axis.price"))
+
+
+def grain(frame: pd.DataFrame, words: Words) -> Chart:
+    """The grain that is left after each stage."""
+    return _counted(frame, words("axis.stages"), words("axis.grain"))
+
+
+def small_path(frame: pd.DataFrame, words: Words) -> Chart:
+    """A path without words, for a card: k, y, trend."""
+    scale = alt.Scale(nice=False)
+    axis = alt.Axis(labelExpr=powers_of_ten("datum.value"), tickCount=4, title=None, tickMinStep=1)
+    zero = alt.Chart(frame).mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
+    line = (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=3)
+        .encode(
+            x=alt.X(
+                "k:Q", scale=scale, axis=alt.Axis(title=words("axis.steps_back"), grid=False, tickCount=4)
+            ),
+            y=alt.Y("y:Q", scale=scale, axis=axis),
+            color=by_meaning("trend"),
+        )
+    )
+    return alt.layer(zero, line).properties(height=170)
+
+
+def unchanged(frame: pd.DataFrame, words: Words) -> Chart:
+    """The share of parameters that an update leaves bit-identical, by distance and type."""
+    return (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X(
+                "k:Q", title=words("axis.distance"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)
+            ),
+            y=alt.Y(
+                "y:Q",
+                title=words("axis.unchanged"),
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", tickCount=5),
+            ),
+            **_told_apart(),
+        )
+        .properties(height=360)
+    )
+
+
+def matrix_entries(frame: pd.DataFrame, words: Words) -> Chart:
+    """The entries of several matrices side by side: panel, order, row, column, value from −1 to 1."""
+    panel = (
+        alt.Chart(frame)
+        .mark_rect()
+        .encode(
+            x=alt.X("column:O", axis=None),
+            y=alt.Y("row:O", axis=None),
+            color=alt.Color(
+                "value:Q",
+                scale=alt.Scale(domain=[-1, 0, 1], range=["#1d659f", "#f4f4f4", "#b23c0b"]),
+                legend=None,
+            ),
+            tooltip=[
+                alt.Tooltip("row:O", title=words("axis.row")),
+                alt.Tooltip("column:O", title=words("axis.column")),
+                alt.Tooltip("value:Q", title=words("axis.size"), format=".3f"),
+            ],
+        )
+        .properties(width=150, height=150)
+    )
+    return panel.facet(
+        column=alt.Column(
+            "panel:N", sort=alt.EncodingSortField("order"), title=None, header=alt.Header(labelFontSize=14)
+        )
+    )
+
+
+def mode_shares(frame: pd.DataFrame, words: Words) -> Chart:
+    """Each mode's share of the gradient: mode, label, share, trend."""
+    return (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title=words("axis.share"),
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", tickCount=5),
+            ),
+            y=alt.Y("mode:O", title=words("axis.mode"), axis=alt.Axis(grid=False)),
+            color=by_meaning("trend"),
+            tooltip=["label:N", alt.Tooltip("share:Q", title=words("axis.share"), format=".3%")],
+        )
+        .properties(height=330)
+    )
+
+
+def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str, *, points: bool = False) -> Chart:
+    return (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=3, point={"size": 50} if points else False)
+        .encode(
+            x=alt.X(
+                "k:Q", title=x_title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1)
+            ),
+            y=alt.Y(
+                "y:Q", title=y_title, axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1)
+            ),
+            tooltip=[
+                alt.Tooltip("name:N", title=" "),
+                alt.Tooltip("k:Q", title=x_title, format=",d"),
+                alt.Tooltip("y:Q", title=f"log₁₀ {y_title}", format=".4f"),
+            ],
+            **_told_apart(),
+        )
+        .properties(height=360)
+    )
+
+
+def _told_apart() -> dict[str, Any]:
+    """Colour and dashes by name, in the order of the field `order`."""
+    by_order = alt.EncodingSortField("order", op="min")
+    legend = alt.Legend(orient="top", title=None, symbolStrokeWidth=3, symbolSize=600, labelLimit=400)
+    return {
+        "color": alt.Color("name:N", sort=by_order, legend=legend),
+        "strokeDash": alt.StrokeDash(
+            "name:N",
+            sort=by_order,
+            legend=legend,
+            scale=alt.Scale(range=[[1, 0], [8, 4], [2, 3], [10, 3, 2, 3]]),
+        ),
+    }
+
+
+def _counted(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
+    """Points on a log scale, one a count: k, y, trend."""
+    return (
+        alt.Chart(frame)
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            x=alt.X(
+                "k:Q", title=x_title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1)
+            ),
+            y=alt.Y(
+                "y:Q", title=y_title, axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1)
+            ),
+            color=by_meaning("trend"),
+            tooltip=[
+                alt.Tooltip("k:Q", title=x_title, format=",d"),
+                alt.Tooltip("y:Q", title=f"log₁₀ {y_title}", format=".4f"),
+            ],
+        )
+        .properties(height=330)
+    )

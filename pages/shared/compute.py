@@ -1,0 +1,200 @@
+"""The core's results, kept between reruns. Everything cached is small, bounded and a reader's own.
+
+Paths are computed once, for the spectral radius 1: at the radius ρ the gradient k steps back is
+ρ^k times as large, so log10 of its norm is the kept one plus k·log10 ρ, exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from core import bptt, descent, linear, precision
+from core.arrays import Array
+from core.cells import RNN
+
+ENTRIES = 64
+
+
+class System(NamedTuple):
+    """A linear RNN and the gradient that starts at its last step."""
+
+    W: Array  # (n, n), of the spectral radius 1; the reader's own as entered where that is 0
+    gradient: Array  # (n,), of norm 1
+    own_radius: float  # of the matrix as made or entered, before scaling
+
+
+class Paths(NamedTuple):
+    """log10 of norms at the spectral radius 1, k = 0 … steps."""
+
+    norms: Array
+    lower: Array
+    upper: Array
+    uncertainty: Array
+
+
+class Power(NamedTuple):
+    """The k-th power of a matrix."""
+
+    entries: Array  # (n, n), scaled so that the largest is from ½ to 1 in size
+    log10_growth: float  # log10 ‖W^k‖ / ‖W‖
+
+
+class Reach(NamedTuple):
+    """What an update does about an input, by its distance from the loss."""
+
+    distances: Array  # (D,)
+    unchanged: dict[str, Array]  # by type: the share of parameters left bit-identical, (D,)
+    none_from: dict[str, int | None]  # by type: the first distance from which on none changes
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def make_system(kind: str, n: int, seed: int, gradient_kind: str) -> System:
+    """A matrix of a kind in MATRIX_KINDS and a gradient, from one seed."""
+    rng = np.random.default_rng(seed)
+    W = linear.make_matrix(kind, n, 1.0, rng=rng)
+    return System(W, linear.make_gradient(gradient_kind, W, rng=rng), 1.0)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def own_system(entered: Array, seed: int, gradient_kind: str) -> System:
+    """The reader's own matrix, scaled to the radius 1 where it has one, and a gradient."""
+    radius = linear.spectral_radius(entered)
+    W = entered / radius if radius > 0 else entered
+    return System(W, linear.make_gradient(gradient_kind, W, rng=np.random.default_rng(seed)), radius)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def paths(W: Array, gradient: Array, steps: int) -> Paths:
+    """The gradient's path, its two bounds, and what float64 can't know about it."""
+    lower, upper = linear.log10_bounds(W, gradient, steps)
+    return Paths(
+        linear.log10_gradient_norms(W, gradient, steps),
+        lower,
+        upper,
+        linear.log10_uncertainty(W, gradient, steps, rng=np.random.default_rng(0)),
+    )
+
+
+def at_radius(log10_path: Array, radius: float) -> Array:
+    """The path of aW from that of W: k·log10 a more at step k."""
+    return log10_path + np.arange(len(log10_path)) * math.log10(radius)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def spectrum(W: Array) -> linear.Spectrum:
+    return linear.spectrum(W)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def modes(W: Array, gradient: Array) -> linear.Modes:
+    return linear.gradient_modes(W, gradient)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def through_modes(W: Array, gradient: Array, steps: int) -> Array:
+    """The path as Q Λ^k Q⁻¹ would have it."""
+    return linear.log10_norms_through_modes(W, gradient, steps)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def power(W: Array, k: int) -> Power:
+    """The k-th power of W, by repeated multiplication."""
+    entries, log10_factor = linear.scaled_power(W, k)
+    log10_norm = float(linear.log10_power_norms(entries, 1)[1]) + log10_factor
+    return Power(entries, log10_norm - float(linear.log10_power_norms(W, 1)[1]))
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def power_norms(W: Array, steps: int) -> Array:
+    return linear.log10_power_norms(W, steps)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def training(W: Array, steps: int, rate: float, updates: int, seed: int) -> list[descent.Update]:
+    """A float32 run of gradient descent on the unrolled linear RNN, from random h_0 to a random target."""
+    rng = np.random.default_rng(seed)
+    start, target = rng.standard_normal((2, len(W))) / math.sqrt(len(W))
+    return list(descent.descend(W, start, target, steps=steps, rate=rate, updates=updates))
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def last_reach(W: Array, gradient: Array, steps: int, rate: float, seed: int, dtype: str) -> int | None:
+    """The largest distance, up to `steps`, from which an update still changes a parameter; None if none.
+
+    Found by bisection, for the size of the update falls with the distance in the long run.
+    """
+    weights, x = _input_weights(len(W), seed)
+    path = linear.gradient_path(W, gradient, steps)
+
+    def moves(distance: int) -> bool:
+        update = rate * _input_gradient(path, distance, x)
+        return precision.unchanged(weights, update, dtype) < weights.size
+
+    if moves(steps):
+        return steps
+    near, far = -1, steps
+    while far - near > 1:
+        middle = (near + far) // 2
+        near, far = (middle, far) if moves(middle) else (near, middle)
+    return near if near >= 0 else None
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def reach(W: Array, gradient: Array, distances: Array, rate: float, seed: int) -> Reach:
+    """How many of U's parameters U ← U − rate·δxᵀ leaves bit-identical, for an input at each distance."""
+    weights, x = _input_weights(len(W), seed)
+    path = linear.gradient_path(W, gradient, int(distances[-1]))
+    updates = [rate * _input_gradient(path, int(distance), x) for distance in distances]
+    shares: dict[str, Array] = {
+        dtype: np.array([precision.unchanged(weights, update, dtype) for update in updates]) / weights.size
+        for dtype in precision.PRECISIONS
+    }
+    return Reach(distances, shares, {dtype: _none_from(share, distances) for dtype, share in shares.items()})
+
+
+def _input_weights(n: int, seed: int) -> tuple[Array, Array]:
+    """The input weights U (n, 4), uniform in ±1/√n as PyTorch has them, and one input x (4,)."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, size=(n, 4)) / math.sqrt(n), rng.standard_normal(4)
+
+
+def _input_gradient(path: linear.GradientPath, distance: int, x: Array) -> Array:
+    """∂L/∂U = δxᵀ for an input that arrived `distance` steps before the loss; 0 below float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        delta = np.ldexp(path.mantissas[distance], path.exponents[distance])
+        return np.outer(delta, x)
+
+
+def _none_from(share: Array, distances: Array) -> int | None:
+    changing = np.flatnonzero(share < 1)
+    if len(changing) == len(share) or (len(changing) and changing[-1] == len(share) - 1):
+        return None
+    return int(distances[changing[-1] + 1]) if len(changing) else int(distances[0])
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def computed_path(W: Array, gradient: Array, steps: int, dtype: str) -> Array:
+    return precision.log10_computed_norms(W, gradient, steps, dtype)
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def through_activation(
+    W: Array, gradient: Array, steps: int, activation: str, scale: float, seed: int
+) -> Array:
+    """log10 ‖∂L/∂h‖ by steps back through a real network, driven by random inputs of size `scale`."""
+    n = len(W)
+    x = scale * np.random.default_rng(seed).standard_normal((steps, 1, n))
+    parameters = {"weight_ih": np.eye(n), "weight_hh": W, "bias_ih": np.zeros(n), "bias_hh": np.zeros(n)}
+    cell = RNN(parameters, activation)
+    trace = bptt.unroll(cell, x) if activation != "identity" else _without_states(x, n)
+    return bptt.log10_hidden_gradient_norms(cell, trace, gradient[None])[::-1, 0]
+
+
+def _without_states(x: Array, n: int) -> bptt.Trace:
+    """The linear network's gradient doesn't depend on its states, which may overflow."""
+    steps = len(x)
+    return bptt.Trace(np.zeros((steps + 1, 1, n)), np.zeros((steps, 1, n)))

@@ -1,0 +1,119 @@
+"""Controls whose state is the URL, so that a link shows what its sender saw.
+
+Numbers are bound by Streamlit itself. Streamlit would write a choice's *label* into the link,
+which differs from language to language, so choices, tabs and the radius are bound here, by key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.shared.frame import Page
+from pages.shared.radius_slider import RADII, radius_slider
+
+
+def number(page: Page, key: str, least: int, most: int, default: int, *, step: int = 1) -> int:
+    """A whole number in a box, from the link's `key`."""
+    linked = st.query_params.get(key)
+    if linked is not None and not _is_whole(linked, least, most):
+        page.complain(
+            "link.number", name=page.words(f"controls.{key}"), least=least, most=f"{most:,}", default=default
+        )
+    value = st.number_input(
+        page.words(f"controls.{key}"),
+        least,
+        most,
+        value=default,
+        step=step,
+        key=key,
+        bind="query-params",
+        help=page.words(f"help.{key}"),
+    )
+    return default if value is None else min(max(int(value), least), most)
+
+
+def choice(
+    page: Page, key: str, options: Sequence[str], default: str, *, name: Callable[[str], str] | None = None
+) -> str:
+    """One of a few, in a select box, from the link's `key`; `name` says it where the words don't."""
+    widget = f"{page.name}-{key}"
+    _follow_link(page, key, widget, default, lambda linked: linked if linked in options else None)
+    value = st.selectbox(
+        page.words(f"controls.{key}"),
+        options,
+        format_func=name or (lambda option: page.words(f"{key}.{option}")),
+        key=widget,
+        help=page.words(f"help.{key}"),
+    )
+    value = value if value in options else default
+    _write_link(key, widget, None if value == default else value)
+    return value
+
+
+def tabs(page: Page, names: Sequence[str]) -> Mapping[str, DeltaGenerator]:
+    """Tabs of which only the open one is computed: {name: tab} of the open one."""
+    widget = f"{page.name}-tab"
+    labels = {name: page.words(f"tabs.{name}") for name in names}
+    _follow_link(page, "tab", widget, labels[names[0]], labels.get)
+    drawn = st.tabs(list(labels.values()), key=widget, on_change="rerun")
+    opened = {name: tab for name, tab in zip(names, drawn, strict=True) if tab.open}
+    name = next(iter(opened), names[0])
+    _write_link("tab", widget, None if name == names[0] else name)
+    return opened
+
+
+def radius(page: Page, default: float, *, of: str) -> float:
+    """The spectral radius, from the link's `rho`; `of` names what is scaled, each with its own state."""
+    widget = f"{page.name}-radius-{of}"
+    _follow_link(page, "rho", widget, {"radius": None}, _radius_state)
+    chosen = st.session_state[widget]["radius"]
+    value = default if chosen is None else float(chosen)
+    radius_slider(page.words("controls.rho"), value, key=widget)
+    _write_link("rho", widget, None if value == default else f"{value:g}")
+    return value
+
+
+def forget_radius(page: Page, *, of: str) -> None:
+    """Back to the default radius: for a callback that changes what is scaled."""
+    st.session_state[f"{page.name}-radius-{of}"] = {"radius": None}
+
+
+def _radius_state(linked: str) -> dict[str, float] | None:
+    try:
+        value = float(linked)
+    except ValueError:
+        return None
+    return {"radius": value} if RADII[0] <= value <= RADII[-1] else None
+
+
+def _follow_link(page: Page, key: str, widget: str, default: Any, parse: Callable[[str], Any | None]) -> None:
+    """Give the widget the link's value if the link is new to it: a first visit, back, or forward."""
+    linked = st.query_params.get(key)
+    if widget in st.session_state and st.session_state.get(f"{widget}-link") == linked:
+        return
+    value = default if linked is None else parse(linked)
+    if value is None and linked is not None:
+        page.complain("link.choice", name=page.words(f"controls.{key}"))
+        value = default
+    st.session_state[widget] = value
+
+
+def _write_link(key: str, widget: str, value: str | None) -> None:
+    st.session_state[f"{widget}-link"] = value
+    if value is None:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
+
+
+def _is_whole(text: str, least: int, most: int) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value == int(value) and least <= value <= most

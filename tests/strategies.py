@@ -1,0 +1,46 @@
+"""The hypothesis strategies that the tests of core share."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+# The same examples in every run, and no deadline: a slow machine must not turn a right answer red.
+settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("steady")
+
+seeds = st.integers(0, 2**32 - 1)
+
+any_float64 = st.floats(width=64)
+finite_float64 = st.floats(allow_nan=False, allow_infinity=False)
+any_float32 = st.floats(width=32)
+any_float16 = st.floats(width=16)
+
+# Entries whose products neither underflow nor cancel in a way that depends on the order of a sum.
+plain_entries = st.floats(-4, 4).filter(lambda x: x == 0 or abs(x) > 1e-3)
+
+
+def vectors(entries: st.SearchStrategy[float], *, longest: int = 6) -> st.SearchStrategy[np.ndarray]:
+    """One-dimensional float64 arrays of 1 … longest entries."""
+    return st.integers(1, longest).flatmap(lambda n: arrays(np.float64, n, elements=entries))
+
+
+@st.composite
+def systems(draw: st.DrawFn, *, largest: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """(W, gradient) with any plain entries, singular and defective matrices among them."""
+    n = draw(st.integers(1, largest))
+    return draw(arrays(np.float64, (n, n), elements=plain_entries)), draw(
+        arrays(np.float64, n, elements=plain_entries)
+    )
+
+
+@st.composite
+def well_conditioned_systems(draw: st.DrawFn, *, largest: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """(W, gradient) with W = Q₁ diag(σ) Q₂, every σ from 0.1 to 10, so that σ_min is known to 14 digits."""
+    n = draw(st.integers(1, largest))
+    rng = np.random.default_rng(draw(seeds))
+    left, right = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
+    sigma = draw(arrays(np.float64, n, elements=st.floats(0.1, 10)))
+    return left * sigma @ right, rng.standard_normal(n)

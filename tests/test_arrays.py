@@ -1,0 +1,182 @@
+"""Norms and slopes that must stay right where the naive form overflows, and what arguments are refused."""
+
+import math
+
+import numpy as np
+import pytest
+import strategies as some
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from oracles import log10_norm, mp, over_power_of_two
+
+from core import arrays as core_arrays
+from core.arrays import log10_norms, sigmoid, sigmoid_slope, tanh_slope
+
+SLOPES = {
+    "sigmoid": (sigmoid_slope, lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2),
+    "tanh": (tanh_slope, lambda x: 1 / mp.cosh(x) ** 2),
+}
+
+
+def relative_error(found, true):
+    return float(abs(mp.mpf(float(found)) - true) / abs(true))
+
+
+# log10_norms
+
+
+@given(some.vectors(some.finite_float64))
+def test_norms_are_right_over_the_whole_range_of_float64(vector):
+    true = log10_norm(*over_power_of_two(vector.tolist()))
+    found = log10_norms(vector)
+    if true == -mp.inf:
+        assert np.isneginf(found)
+    else:
+        assert abs(found - float(true)) <= 1e-15 * max(1, abs(float(true)))
+
+
+@pytest.mark.parametrize(
+    ("vector", "norm"),
+    [
+        pytest.param([3e200, 4e200], math.log10(5) + 200, id="squares-overflow"),
+        pytest.param([3e-200, 4e-200], math.log10(5) - 200, id="squares-underflow"),
+        pytest.param([0.0, 5e-324], math.log10(5e-324), id="smallest-subnormal"),
+        pytest.param([0.0, -0.0], -math.inf, id="zero"),
+        pytest.param([1.0, -math.inf], math.inf, id="inf"),
+        pytest.param([math.inf, 1e200], math.inf, id="inf-beside-a-number-whose-square-overflows"),
+        pytest.param([1e200, math.nan], math.nan, id="nan-beside-a-number-whose-square-overflows"),
+        pytest.param([math.nan, math.inf], math.nan, id="nan-and-inf"),
+    ],
+)
+def test_norms_at_the_edges_of_float64(vector, norm):
+    np.testing.assert_allclose(log10_norms(np.array(vector)), norm, rtol=1e-15)
+
+
+@given(arrays(np.float64, (3, 2, 4), elements=some.plain_entries))
+def test_norms_are_taken_along_the_last_axis_alone(vectors):
+    each = [[log10_norms(vector) for vector in row] for row in vectors]
+    np.testing.assert_array_equal(log10_norms(vectors), each)
+
+
+# Sigmoid and the slopes
+
+
+@given(st.floats(-1e4, 1e4))
+def test_sigmoid_is_right_to_the_last_digit_of_1(x):
+    true = 1 / (1 + mp.exp(-mp.mpf(x)))
+    assert abs(float(sigmoid(np.float64(x)) - true)) <= np.finfo(float).eps
+
+
+@pytest.mark.parametrize(("x", "value"), [(1e308, 1.0), (-1e308, 0.0), (math.inf, 1.0), (-math.inf, 0.0)])
+def test_sigmoid_does_not_overflow(x, value):
+    assert sigmoid(np.array([x]))[0] == value
+
+
+@pytest.mark.parametrize("name", SLOPES)
+@given(x=st.floats(-300, 300))
+def test_slopes_keep_their_digits_to_300(name, x):
+    slope, true = SLOPES[name]
+    assert relative_error(slope(np.array([x]))[0], true(mp.mpf(x))) <= 1e-15
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-9, 0.5, 1.0, 19.0, 20.0, 36.0, 37.0, 300.0])
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_at_the_places_where_1_minus_the_value_runs_out_of_digits(name, x):
+    slope, true = SLOPES[name]
+    both = slope(np.array([x, -x]))
+    assert both[0] == both[1]
+    assert relative_error(both[0], true(mp.mpf(x))) <= 1e-15
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_far_out_are_zero_without_a_warning(name):
+    np.testing.assert_array_equal(SLOPES[name][0](np.array([-1e300, 1e300, np.inf])), 0.0)
+
+
+# What is refused
+
+NUMBERS = r"must hold real numbers"
+FINITE = r"must hold finite numbers smaller than 1e\+300"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param([["1", "2"], ["3", "4"]], NUMBERS, id="text"),
+        pytest.param([[1, 2], [3]], NUMBERS, id="ragged"),
+        pytest.param([[1j]], NUMBERS, id="complex"),
+        pytest.param([[None]], NUMBERS, id="none"),
+        pytest.param([[math.nan]], FINITE, id="nan"),
+        pytest.param([[-math.inf]], FINITE, id="inf"),
+        pytest.param([[1e300]], FINITE, id="too-large"),
+        pytest.param(1.0, r"must be a square matrix, not an array of shape \(\)", id="scalar"),
+        pytest.param([1.0], r"must be a square matrix, not an array of shape \(1,\)", id="vector"),
+        pytest.param([], "must be a square matrix", id="empty-list"),
+        pytest.param(np.zeros((0, 0)), "must be a square matrix", id="0x0"),
+        pytest.param(np.ones((2, 3)), r"must be a square matrix, .* \(2, 3\)", id="2x3"),
+        pytest.param(np.ones((1, 2, 2)), "must be a square matrix", id="three-axes"),
+    ],
+)
+def test_as_matrix_refuses(values, message):
+    with pytest.raises(ValueError, match=f"^Jacobian {message}"):
+        core_arrays.as_matrix("Jacobian", values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param([1.0], r"must have the shape \(2,\), not \(1,\)", id="short"),
+        pytest.param([[1.0, 2.0]], r"must have the shape \(2,\), not \(1, 2\)", id="row"),
+        pytest.param(1.0, r"must have the shape \(2,\), not \(\)", id="scalar"),
+        pytest.param([1.0, math.nan], FINITE, id="nan"),
+        pytest.param(["a", "b"], NUMBERS, id="text"),
+    ],
+)
+def test_as_vector_refuses(values, message):
+    with pytest.raises(ValueError, match=f"^slope {message}"):
+        core_arrays.as_vector("slope", values, 2)
+
+
+@pytest.mark.parametrize("values", [[[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], dtype=np.float32)])
+def test_as_matrix_takes_lists_and_other_types_as_float64(values):
+    matrix = core_arrays.as_matrix("W", values)
+    assert matrix.dtype == np.float64
+    assert matrix.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("count", [0, 6, -1, 2.0, math.nan, True, "3", None, np.float64(3)], ids=repr)
+def test_check_count_refuses(count):
+    with pytest.raises(ValueError, match=r"^steps must be a whole number, 1 to 5, not "):
+        core_arrays.check_count("steps", count, 1, 5)
+
+
+def test_check_count_names_an_open_range():
+    with pytest.raises(ValueError, match=r"^steps must be a whole number, 1 or more, not 0"):
+        core_arrays.check_count("steps", 0, 1)
+
+
+@pytest.mark.parametrize("count", [1, 5, np.int64(3), np.uint8(2)], ids=repr)
+def test_check_count_takes(count):
+    core_arrays.check_count("steps", count, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, 0.0, math.nan, math.inf, -math.inf, "1", None, 1j, np.complex128(1), True, 10**400],
+    ids=lambda value: repr(value)[:20],
+)
+def test_check_positive_refuses(value):
+    with pytest.raises(ValueError, match=r"^rate must be a finite number above 0, not "):
+        core_arrays.check_positive("rate", value)
+
+
+@pytest.mark.parametrize("value", [5e-324, 1, 1e308, np.float32(0.5), np.int64(3)], ids=repr)
+def test_check_positive_takes(value):
+    core_arrays.check_positive("rate", value)
+
+
+@pytest.mark.parametrize("choice", ["c", "", "a, b", None, 0, ["a"]], ids=repr)
+def test_check_choice_lists_what_there_is(choice):
+    with pytest.raises(ValueError, match=r"^kind must be one of a, b, not "):
+        core_arrays.check_choice("kind", choice, ("a", "b"))
