@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from core.arrays import LOG10_2, Array, as_matrix, as_vector, check_choice, check_count, log10_norms
 
@@ -96,7 +96,7 @@ def milestones(log10_path: Array, dtype: str) -> Milestones:
     )
 
 
-def _first(reached: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int | None:
+def _first(reached: NDArray[np.bool_]) -> int | None:
     return int(np.argmax(reached)) if reached.any() else None
 
 
@@ -118,17 +118,30 @@ def round_to(values: ArrayLike, dtype: str) -> Array:
 def unchanged(weights: ArrayLike, update: ArrayLike, dtype: str) -> int:
     """How many parameters are bit-identical before and after w ← w − update in `dtype`.
 
-    `update` is the step lr·g. Both are rounded to the type, subtracted, and rounded again.
-    Raises ValueError for a type that isn't in PRECISIONS, or arrays of two shapes.
+    `update` is the step lr·g, of the shape of `weights`. Raises as `bit_identical` does.
     """
     if np.shape(weights) != np.shape(update):
         raise ValueError(
             f"update must have the shape of weights, {np.shape(weights)}, not {np.shape(update)}"
         )
+    return int(np.sum(bit_identical(weights, update, dtype)))
+
+
+def bit_identical(weights: ArrayLike, updates: ArrayLike, dtype: str) -> NDArray[np.bool_]:
+    """Which parameters w ← w − update leaves bit-identical in `dtype`; a stack of updates at once.
+
+    Both are rounded to the type, subtracted, and rounded again. `updates` has the shape of
+    `weights` after any leading axes, and so has the result. Raises ValueError for another shape
+    or a type that isn't in PRECISIONS.
+    """
+    shape = np.shape(weights)
+    if np.shape(updates)[len(np.shape(updates)) - len(shape) :] != shape:
+        raise ValueError(f"updates must end in the shape of weights, {shape}, not {np.shape(updates)}")
     before = round_to(weights, dtype)
     with np.errstate(invalid="ignore"):
-        after = round_to(before - round_to(update, dtype), dtype)
-    return int(np.sum(before.view(np.uint64) == after.view(np.uint64)))
+        after = round_to(before - round_to(updates, dtype), dtype)
+    same: NDArray[np.bool_] = before.view(np.uint64) == after.view(np.uint64)
+    return same
 
 
 def log10_computed_norms(W: ArrayLike, gradient: ArrayLike, steps: int, dtype: str) -> Array:

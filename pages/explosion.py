@@ -7,6 +7,7 @@ import streamlit as st
 from core import linear, precision
 from pages.shared import charts, compute, controls, frames, linear_lab
 from pages.shared.frame import open_page
+from pages.shared.frames import Line
 from pages.shared.numbers import from_log10, plain
 
 page = open_page("explosion")
@@ -65,6 +66,7 @@ if "plane" in opened:
                 words,
                 key="plane",
                 alt_text=words("plane.alt", outside=outside, n=len(sizes)),
+                width="content",
             )
         with text:
             st.markdown(
@@ -78,7 +80,7 @@ if "plane" in opened:
 if "powers" in opened:
     with opened["powers"]:
         st.latex(words("powers.equation"))
-        k = controls.number(page, "at", 0, steps, min(30, steps))
+        k = controls.slider(page, "at", 0, steps, min(30, steps))
         entries, modes = st.columns([1, 1], gap="large")
         with entries:
             if len(lab.W) <= frames.LARGEST_DRAWN:
@@ -115,7 +117,12 @@ if "powers" in opened:
                 st.error(words("powers.defective", condition=condition, k=k, wrong=wrong, right=right))
                 charts.show(
                     charts.paths,
-                    frames.paths({words("powers.exact"): lab.norms, words("powers.through"): through}),
+                    frames.lines(
+                        [
+                            Line(words("powers.exact"), frames.trend(lab.norms), lab.norms),
+                            Line(words("powers.through"), "bound", through),
+                        ]
+                    ),
                     words,
                     key="through",
                     alt_text=words("powers.alt_through", k=k, wrong=wrong, right=right),
@@ -125,7 +132,7 @@ if "training" in opened:
     with opened["training"]:
         unroll, rate = st.columns(2)
         with unroll:
-            length = controls.number(page, "unroll", 1, 200, 50)
+            length = controls.slider(page, "unroll", 1, 200, 25)
         with rate:
             learning_rate = float(controls.choice(page, "rate", ["0.001", "0.01", "0.1"], "0.01", name=str))
         updates = compute.training(lab.W, length, learning_rate, 100, lab.settings.seed)
@@ -146,7 +153,7 @@ if "training" in opened:
 
 if "tariffs" in opened:
     with opened["tariffs"]:
-        count = controls.number(page, "borders", 1, 200, 50)
+        count = controls.slider(page, "borders", 1, 200, 50)
         price = linear.log10_gradient_norms([[rho]], [1.0], linear_lab.LARGEST_STEPS)
         story = "text" if rho > 1 else "never"
         cost = from_log10(price[count])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
@@ -18,7 +18,11 @@ import streamlit as st
 from pages.shared.radius_slider import SIGNAL
 from pages.shared.words import Words
 
-MEANINGS = ("growing", "decaying", "neutral", "rnn", "lstm", "gru", "bound")
+MEANINGS = (
+    *("growing", "decaying", "neutral", "rnn", "lstm", "gru", "bound"),
+    *("float16", "bfloat16", "float32", "float64"),
+)
+DASHES = [[1, 0], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2]]
 LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
 
@@ -32,10 +36,11 @@ def show(
     *,
     key: str,
     alt_text: str,
+    width: Literal["stretch", "content"] = "stretch",
 ) -> None:
     """Draw a chart of `frame`, its specification made once a language and kept."""
     spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words)
-    st.vega_lite_chart(frame, spec, key=key, alt=alt_text)
+    st.vega_lite_chart(frame, spec, key=key, alt=alt_text, width=width)
 
 
 @functools.lru_cache(maxsize=64)
@@ -43,7 +48,8 @@ def _specification(
     draw: Callable[[pd.DataFrame, Words], Chart], columns: tuple[tuple[str, str], ...], words: Words
 ) -> dict[str, Any]:
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns})
-    spec: dict[str, Any] = draw(empty, words).to_dict()
+    chart = draw(empty, words).configure_axis(labelFontSize=14, titleFontSize=15, titleFontWeight="normal")
+    spec: dict[str, Any] = chart.to_dict()
     for part in ("$schema", "data", "datasets"):
         spec.pop(part, None)
     return spec
@@ -53,8 +59,10 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
     """The gradient's path on a log scale, movable in the browser by the parameter of the radius.
 
     `frame` has a row a point: layer (path, rate, bound, limit, crossing), k, base (log10 of the
-    norm at the radius 1, or the height of a limit), moves (1 where it moves with the radius, 0
-    where not), text, radius (that of the server). The frame is as high above 10⁰ as below.
+    norm at the radius 1), moves (1 where it moves with the radius, 0 where not), text, short (the
+    text while the radius is being dragged), radius (that of the server). A limit's base is its
+    height and its k the side of its name, 0 left or 1 right. The picture is as high above 10⁰ as
+    below.
     """
     rows = alt.Chart(frame)
     x = alt.X("x:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
@@ -80,7 +88,8 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
 
     limits = rows.transform_filter("datum.layer == 'limit'")
     limit_rules = limits.mark_rule(strokeDash=[2, 4], strokeWidth=1.5).encode(y=y, color=meaning("neutral"))
-    limit_names = limits.mark_text(align="left", dx=6, dy=-9).encode(x=alt.value(0), y=y, text="label:N")
+    at_left = limits.transform_filter("datum.k == 0").mark_text(align="left", dx=6, dy=-9, fontSize=13)
+    at_right = limits.transform_filter("datum.k == 1").mark_text(align="right", dx=-6, dy=-9, fontSize=13)
 
     bounds = (
         rows.transform_filter("datum.layer == 'bound'")
@@ -112,7 +121,8 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         *halves,
         floor,
         limit_rules,
-        limit_names,
+        at_left.encode(x=alt.value(0), y=y, text="label:N"),
+        at_right.encode(x=alt.value("width"), y=y, text="label:N"),
         bounds,
         rate,
         path,
@@ -208,7 +218,7 @@ def eigenvalue_plane(frame: pd.DataFrame, words: Words) -> Chart:
 
 
 def paths(frame: pd.DataFrame, words: Words) -> Chart:
-    """Several paths of log10 values over steps back: name, order, k, y."""
+    """Several paths of log10 values over steps back: name, meaning, order, k, y."""
     return _named_lines(frame, words("axis.steps_back"), words("axis.gradient_norm"))
 
 
@@ -233,22 +243,13 @@ def grain(frame: pd.DataFrame, words: Words) -> Chart:
 
 
 def small_path(frame: pd.DataFrame, words: Words) -> Chart:
-    """A path without words, for a card: k, y, trend."""
-    scale = alt.Scale(nice=False)
-    axis = alt.Axis(labelExpr=powers_of_ten("datum.value"), tickCount=4, title=None, tickMinStep=1)
-    zero = alt.Chart(frame).mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
-    line = (
-        alt.Chart(frame)
-        .mark_line(strokeWidth=3)
-        .encode(
-            x=alt.X(
-                "k:Q", scale=scale, axis=alt.Axis(title=words("axis.steps_back"), grid=False, tickCount=4)
-            ),
-            y=alt.Y("y:Q", scale=scale, axis=axis),
-            color=by_meaning("trend"),
-        )
-    )
-    return alt.layer(zero, line).properties(height=170)
+    """A gradient's path on a card: k, y, trend."""
+    return _small(frame, words("axis.steps_back"), words("axis.gradient_norm"))
+
+
+def small_training(frame: pd.DataFrame, words: Words) -> Chart:
+    """The gradient's norm over a training run on a card: k, y, trend."""
+    return _small(frame, words("axis.update"), words("axis.weight_gradient_norm"))
 
 
 def unchanged(frame: pd.DataFrame, words: Words) -> Chart:
@@ -320,6 +321,23 @@ def mode_shares(frame: pd.DataFrame, words: Words) -> Chart:
     )
 
 
+def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
+    rows = alt.Chart()
+    scale = alt.Scale(nice=False)
+    floor = rows.mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
+    line = rows.mark_line(strokeWidth=3).encode(
+        x=alt.X("k:Q", title=x_title, scale=scale, axis=alt.Axis(grid=False, tickCount=4, format=",d")),
+        y=alt.Y(
+            "y:Q",
+            title=y_title,
+            scale=scale,
+            axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickCount=4, tickMinStep=1),
+        ),
+        color=by_meaning("trend"),
+    )
+    return alt.layer(floor, line, data=frame).properties(height=190)
+
+
 def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str, *, points: bool = False) -> Chart:
     return (
         alt.Chart(frame)
@@ -343,16 +361,23 @@ def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str, *, points: boo
 
 
 def _told_apart() -> dict[str, Any]:
-    """Colour and dashes by name, in the order of the field `order`."""
-    by_order = alt.EncodingSortField("order", op="min")
-    legend = alt.Legend(orient="top", title=None, symbolStrokeWidth=3, symbolSize=600, labelLimit=400)
+    """Dashes by name, in the order of the field `order`, and colours by what they mean."""
     return {
-        "color": alt.Color("name:N", sort=by_order, legend=legend),
+        "color": by_meaning("meaning"),
         "strokeDash": alt.StrokeDash(
             "name:N",
-            sort=by_order,
-            legend=legend,
-            scale=alt.Scale(range=[[1, 0], [8, 4], [2, 3], [10, 3, 2, 3]]),
+            sort=alt.EncodingSortField("order", op="min"),
+            scale=alt.Scale(range=DASHES),
+            legend=alt.Legend(
+                orient="top",
+                title=None,
+                symbolType="stroke",
+                symbolSize=900,
+                symbolStrokeWidth=3,
+                labelFontSize=15,
+                labelLimit=400,
+                columns=3,
+            ),
         ),
     }
 

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core import bptt, descent, linear, precision
 from core.arrays import Array
 from core.cells import RNN
 
 ENTRIES = 64
+REACH_BLOCK = 64
 
 
 class System(NamedTuple):
@@ -44,11 +46,10 @@ class Power(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """What an update does about an input, by its distance from the loss."""
+    """What an update does about an input that arrived some steps before the loss."""
 
-    distances: Array  # (D,)
-    unchanged: dict[str, Array]  # by type: the share of parameters left bit-identical, (D,)
-    none_from: dict[str, int | None]  # by type: the first distance from which on none changes
+    unchanged: dict[str, Array]  # by type: the share of parameters left bit-identical, by distance
+    last: dict[str, int | None]  # by type: the largest distance at which one still changes
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)
@@ -125,35 +126,38 @@ def training(W: Array, steps: int, rate: float, updates: int, seed: int) -> list
 def last_reach(W: Array, gradient: Array, steps: int, rate: float, seed: int, dtype: str) -> int | None:
     """The largest distance, up to `steps`, from which an update still changes a parameter; None if none.
 
-    Found by bisection, for the size of the update falls with the distance in the long run.
+    Walks towards the loss from the distance beyond which every update is too small for any of
+    the weights.
     """
     weights, x = _input_weights(len(W), seed)
     path = linear.gradient_path(W, gradient, steps)
-
-    def moves(distance: int) -> bool:
-        update = rate * _input_gradient(path, distance, x)
-        return precision.unchanged(weights, update, dtype) < weights.size
-
-    if moves(steps):
-        return steps
-    near, far = -1, steps
-    while far - near > 1:
-        middle = (near + far) // 2
-        near, far = (middle, far) if moves(middle) else (near, middle)
-    return near if near >= 0 else None
+    smallest_step = float(np.abs(weights).min()) * precision.PRECISIONS[dtype].half_ulp / 2
+    log10_updates = linear.log10_gradient_norms(W, gradient, steps) + math.log10(rate * np.linalg.norm(x))
+    able = np.flatnonzero(log10_updates >= math.log10(smallest_step))
+    for end in range(int(able[-1]) + 1 if len(able) else 0, 0, -REACH_BLOCK):
+        distances = np.arange(max(0, end - REACH_BLOCK), end)
+        same = precision.bit_identical(weights, rate * _input_gradients(path, distances, x), dtype)
+        moving = distances[~same.all(axis=(1, 2))]
+        if len(moving):
+            return int(moving[-1])
+    return None
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)
-def reach(W: Array, gradient: Array, distances: Array, rate: float, seed: int) -> Reach:
+def reach(W: Array, gradient: Array, steps: int, rate: float, seed: int) -> Reach:
     """How many of U's parameters U ← U − rate·δxᵀ leaves bit-identical, for an input at each distance."""
     weights, x = _input_weights(len(W), seed)
-    path = linear.gradient_path(W, gradient, int(distances[-1]))
-    updates = [rate * _input_gradient(path, int(distance), x) for distance in distances]
+    path = linear.gradient_path(W, gradient, steps)
+    updates = rate * _input_gradients(path, np.arange(steps + 1), x)
     shares: dict[str, Array] = {
-        dtype: np.array([precision.unchanged(weights, update, dtype) for update in updates]) / weights.size
+        dtype: precision.bit_identical(weights, updates, dtype).mean(axis=(1, 2))
         for dtype in precision.PRECISIONS
     }
-    return Reach(distances, shares, {dtype: _none_from(share, distances) for dtype, share in shares.items()})
+    last = {
+        dtype: int(np.flatnonzero(share < 1)[-1]) if (share < 1).any() else None
+        for dtype, share in shares.items()
+    }
+    return Reach(shares, last)
 
 
 def _input_weights(n: int, seed: int) -> tuple[Array, Array]:
@@ -162,18 +166,11 @@ def _input_weights(n: int, seed: int) -> tuple[Array, Array]:
     return rng.uniform(-1, 1, size=(n, 4)) / math.sqrt(n), rng.standard_normal(4)
 
 
-def _input_gradient(path: linear.GradientPath, distance: int, x: Array) -> Array:
-    """∂L/∂U = δxᵀ for an input that arrived `distance` steps before the loss; 0 below float64."""
+def _input_gradients(path: linear.GradientPath, distances: NDArray[np.intp], x: Array) -> Array:
+    """∂L/∂U = δxᵀ, (D, n, 4), for an input that arrived each distance before the loss; 0 below float64."""
     with np.errstate(over="ignore", under="ignore"):
-        delta = np.ldexp(path.mantissas[distance], path.exponents[distance])
-        return np.outer(delta, x)
-
-
-def _none_from(share: Array, distances: Array) -> int | None:
-    changing = np.flatnonzero(share < 1)
-    if len(changing) == len(share) or (len(changing) and changing[-1] == len(share) - 1):
-        return None
-    return int(distances[changing[-1] + 1]) if len(changing) else int(distances[0])
+        delta = np.ldexp(path.mantissas[distances], path.exponents[distances, None])
+        return delta[:, :, None] * x
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

@@ -19,22 +19,20 @@ from pages.shared.radius_slider import RADII, radius_slider
 
 def number(page: Page, key: str, least: int, most: int, default: int, *, step: int = 1) -> int:
     """A whole number in a box, from the link's `key`."""
-    linked = st.query_params.get(key)
-    if linked is not None and not _is_whole(linked, least, most):
-        page.complain(
-            "link.number", name=page.words(f"controls.{key}"), least=least, most=f"{most:,}", default=default
-        )
+    label = _check_number(page, key, least, most, default)
     value = st.number_input(
-        page.words(f"controls.{key}"),
-        least,
-        most,
-        value=default,
-        step=step,
-        key=key,
-        bind="query-params",
-        help=page.words(f"help.{key}"),
+        label, least, most, default, step, key=key, bind="query-params", help=page.words(f"help.{key}")
     )
-    return default if value is None else min(max(int(value), least), most)
+    return default if value is None else _between(value, least, most)
+
+
+def slider(page: Page, key: str, least: int, most: int, default: int) -> int:
+    """A whole number on a slider, from the link's `key`."""
+    label = _check_number(page, key, least, most, default)
+    value = st.slider(
+        label, least, most, default, key=key, bind="query-params", help=page.words(f"help.{key}")
+    )
+    return _between(value, least, most)
 
 
 def choice(
@@ -109,6 +107,19 @@ def _write_link(key: str, widget: str, value: str | None) -> None:
         st.query_params.pop(key, None)
     elif st.query_params.get(key) != value:
         st.query_params[key] = value
+
+
+def _check_number(page: Page, key: str, least: int, most: int, default: int) -> str:
+    """The control's name, after a complaint about a link whose number isn't one of its own."""
+    name = page.words(f"controls.{key}")
+    linked = st.query_params.get(key)
+    if linked is not None and not _is_whole(linked, least, most):
+        page.complain("link.number", name=name, least=least, most=f"{most:,}", default=f"{default:,}")
+    return name
+
+
+def _between(value: float, least: int, most: int) -> int:
+    return min(max(int(value), least), most)  # a browser may send what its widget doesn't offer
 
 
 def _is_whole(text: str, least: int, most: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,32 @@ MOST_MODES = 16
 MOST_UPDATES = 6
 
 
-def paths(named: Mapping[str, Array]) -> pd.DataFrame:
-    """name, k, y for several paths of log10 values, thinned; order is their place in the legend.
+class Line(NamedTuple):
+    """A named line and what its colour means, one of the charts' MEANINGS."""
+
+    name: str
+    meaning: str
+    values: Array
+
+
+def lines(drawn: Sequence[Line]) -> pd.DataFrame:
+    """name, meaning, order (in the legend), k, y for several lines over k = 0, 1, 2 …, thinned.
 
     What isn't finite is left out: a line ends where its numbers do.
     """
     parts = []
-    for order, (name, path) in enumerate(named.items()):
-        finite = np.flatnonzero(np.isfinite(path))
-        kept = finite[thin(path[finite])] if len(finite) else finite
-        parts.append(pd.DataFrame({"name": name, "order": order, "k": kept, "y": path[kept]}))
+    for order, line in enumerate(drawn):
+        finite = np.flatnonzero(np.isfinite(line.values))
+        kept = finite[thin(line.values[finite])]
+        rows = {"name": line.name, "meaning": line.meaning, "order": order, "k": kept, "y": line.values[kept]}
+        parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)
+
+
+def trend(path: Array) -> str:
+    """What a path of log10 sizes does from its start to its last finite value."""
+    change = path[np.isfinite(path)][-1] - path[0]
+    return "growing" if change > 0 else "decaying" if change < 0 else "neutral"
 
 
 def eigenvalues(at_radius_one: ComplexArray, radius: float) -> pd.DataFrame:
@@ -59,44 +75,33 @@ def matrix_entries(panels: Mapping[str, Array]) -> pd.DataFrame:
 def mode_shares(eigenvalues: ComplexArray, shares: Array) -> pd.DataFrame:
     """A row a mode, those of the largest |λ| first: its number, |λ|, share, and whether it grows."""
     sizes = np.abs(eigenvalues)[:MOST_MODES]
-    trend = np.where(sizes > 1, "growing", np.where(sizes < 1, "decaying", "neutral"))
+    trends = np.where(sizes > 1, "growing", np.where(sizes < 1, "decaying", "neutral"))
     return pd.DataFrame(
         {
             "mode": np.arange(1, len(sizes) + 1),
             "label": [f"|λ| = {size:.3g}" for size in sizes],
             "share": shares[:MOST_MODES],
-            "trend": trend,
+            "trend": trends,
         }
     )
 
 
 def training(words: Words, updates: Sequence[Update]) -> pd.DataFrame:
-    """name, k, y: log10 of the loss and of the gradient's norm over the updates, finite ones only."""
-    rows = []
-    for update in updates:
-        log10_loss = math.log10(update.loss) if 0 < update.loss < math.inf else math.nan
-        for order, (name, value) in enumerate((("loss", log10_loss), ("norm", update.log10_norm))):
-            if math.isfinite(value):
-                rows.append((words(f"training.{name}"), order, update.number, value))
-    return pd.DataFrame(rows, columns=["name", "order", "k", "y"])
-
-
-def shares(named: Mapping[str, Array], distances: Array) -> pd.DataFrame:
-    """name, k, y for several shares from 0 to 1 over distances."""
-    return pd.concat(
+    """The lines of log10 of the loss and of the gradient's norm, by update; finite values only."""
+    losses = [math.log10(update.loss) if 0 < update.loss < math.inf else math.nan for update in updates]
+    norms = [update.log10_norm for update in updates]
+    found = lines(
         [
-            pd.DataFrame({"name": name, "order": order, "k": distances, "y": share})
-            for order, (name, share) in enumerate(named.items())
-        ],
-        ignore_index=True,
+            Line(words("training.norm"), "growing", np.array(norms)),
+            Line(words("training.loss"), "neutral", np.array(losses)),
+        ]
     )
+    return found.assign(k=found["k"] + 1)
 
 
 def counted(log10_sizes: Array) -> pd.DataFrame:
     """k, y, trend: the sizes after 0, 1, 2 … stages, coloured by where they go."""
-    step = log10_sizes[-1] - log10_sizes[0]
-    trend = "growing" if step > 0 else "decaying" if step < 0 else "neutral"
-    return pd.DataFrame({"k": np.arange(len(log10_sizes)), "y": log10_sizes, "trend": trend})
+    return pd.DataFrame({"k": np.arange(len(log10_sizes)), "y": log10_sizes, "trend": trend(log10_sizes)})
 
 
 def updates_table(words: Words, updates: Sequence[Update]) -> pd.DataFrame:
@@ -107,5 +112,23 @@ def updates_table(words: Words, updates: Sequence[Update]) -> pd.DataFrame:
             words("training.loss"): [f"{update.loss:.4g}" for update in updates[-MOST_UPDATES:]],
             words("training.norm"): [f"{update.norm:.4g}" for update in updates[-MOST_UPDATES:]],
             words("training.changed"): [update.changed for update in updates[-MOST_UPDATES:]],
+        }
+    )
+
+
+def small_path(path: Array) -> pd.DataFrame:
+    """k, y, trend of one path, thinned, for a card."""
+    kept = thin(path, 60)
+    return pd.DataFrame({"k": kept, "y": path[kept], "trend": trend(path)})
+
+
+def training_norms(updates: Sequence[Update]) -> pd.DataFrame:
+    """k, y, trend: log10 of the gradient's norm, update by update, as far as it is finite."""
+    finite = [update for update in updates if math.isfinite(update.log10_norm)]
+    return pd.DataFrame(
+        {
+            "k": [update.number for update in finite],
+            "y": [update.log10_norm for update in finite],
+            "trend": "growing",
         }
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.arrays import Array
+from core.arrays import LOG10_2, Array
 from core.descent import Update
 from core.linear import GRADIENT_KINDS, LARGEST_SIZE, MATRIX_KINDS
 from core.precision import PRECISIONS, milestones
@@ -21,6 +21,7 @@ from pages.shared.words import Words
 
 LARGEST_STEPS = 10_000
 OWN = "own"
+ROUNDING = 1e-9  # decades: less than this is no growth
 WORTH_SAYING = 1e-6  # decades: below this no digit that the page shows is in doubt
 
 
@@ -217,9 +218,10 @@ def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, 
         at_upper = words("limit.norm_at", types=types, norm=f"{found.squared_overflow:,}")
     if found.zero is not None:
         at_lower = words("limit.zero_at", types=name, step=f"{found.zero:,}")
+    side = 1 if name == "float16" else 0  # the path starts at the left, where float16's lines are near it
     return [
-        ("limit", 0, precision.log10_overflow, 0, at_upper, upper),
-        ("limit", 0, precision.log10_zero, 0, at_lower, lower),
+        ("limit", side, precision.log10_overflow, 0, at_upper, upper),
+        ("limit", side, precision.log10_zero, 0, at_lower, lower),
     ]
 
 
@@ -337,3 +339,53 @@ def training_story(words: Words, updates: Sequence[Update]) -> list[str]:
     if last.first_nan is not None:
         story.append(words("training.after"))
     return story
+
+
+def half_from(log10_path: Array) -> int | None:
+    """The first step at which the gradient is at most half of what it was; None if it never is."""
+    reached = log10_path <= log10_path[0] - LOG10_2
+    return int(np.argmax(reached)) if reached.any() else None
+
+
+class Transient(NamedTuple):
+    """What ‖W^k‖ does before the end, as a key of the words and the values of its sentence."""
+
+    kind: str
+    values: dict[str, str]
+    norms: Array
+
+
+def transient(norms: Array, radius: float) -> Transient:
+    """Where log10 ‖W^k‖ peaks, and from where on it is below 0; cut off well after that."""
+    peak = int(np.argmax(norms))
+    after = np.flatnonzero(norms[peak:] < 0)
+    below = peak + int(after[0]) if len(after) and peak > 0 else None
+    shown = norms[: max(3 * below, 20)] if below is not None else norms
+    values = {
+        "peak": from_log10(norms[peak]),
+        "step": f"{peak:,}",
+        "below": f"{below:,}" if below is not None else "",
+        "steps": f"{len(norms) - 1:,}",
+    }
+    if radius >= 1:
+        return Transient("text_growing", values, norms)
+    if norms[peak] <= ROUNDING:
+        return Transient("text_monotone", values, norms)
+    return Transient("text" if below is not None else "text_never", values, shown)
+
+
+def computed_story(words: Words, name: str, path: Array, exact: Array) -> str:
+    """Where a type's path parts from the exact one, by a factor of two, and where it ends."""
+    with np.errstate(invalid="ignore"):
+        apart = ~(np.abs(path - exact) < LOG10_2)
+    if not apart.any():
+        return words("computed.holds", type=name)
+    ends = {"computed": from_log10(path[-1]), "exact": from_log10(exact[-1])}
+    return words("computed.parts", type=name, step=f"{int(np.argmax(apart)):,}", **ends)
+
+
+def last_distance(words: Words, last: int | None, farthest: int) -> str:
+    """The last distance at which an update still changes a parameter, as the words say it."""
+    if last is None:
+        return words("update.none")
+    return words("update.all", steps=f"{farthest:,}") if last == farthest else f"{last:,}"
