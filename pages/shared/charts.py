@@ -20,11 +20,12 @@ from pages.shared.words import Words
 
 MEANINGS = (
     *("growing", "decaying", "neutral", "rnn", "lstm", "gru", "bound"),
-    *("float16", "bfloat16", "float32", "float64"),
+    *("float16", "bfloat16", "float32", "float64", "text"),
 )
 DASHES = [[1, 0], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2]]
 LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
+CROWDED = 0.06  # of the picture's half height: closer to 10⁰ than this, a limit's name would cover others
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -88,8 +89,9 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
 
     limits = rows.transform_filter("datum.layer == 'limit'")
     limit_rules = limits.mark_rule(strokeDash=[2, 4], strokeWidth=1.5).encode(y=y, color=meaning("neutral"))
-    at_left = limits.transform_filter("datum.k == 0").mark_text(align="left", dx=6, dy=-9, fontSize=13)
-    at_right = limits.transform_filter("datum.k == 1").mark_text(align="right", dx=-6, dy=-9, fontSize=13)
+    names = limits.encode(y=y, text="label:N", color=meaning("text"))
+    at_left = names.transform_filter("datum.k == 0").mark_text(align="left", dx=6, dy=-9, fontSize=13)
+    at_right = names.transform_filter("datum.k == 1").mark_text(align="right", dx=-6, dy=-9, fontSize=13)
 
     bounds = (
         rows.transform_filter("datum.layer == 'bound'")
@@ -121,8 +123,8 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         *halves,
         floor,
         limit_rules,
-        at_left.encode(x=alt.value(0), y=y, text="label:N"),
-        at_right.encode(x=alt.value("width"), y=y, text="label:N"),
+        at_left.encode(x=alt.value(0)),
+        at_right.encode(x=alt.value("width")),
         bounds,
         rate,
         path,
@@ -142,6 +144,7 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         .transform_calculate(top="max(0.05 * datum.last, 1.08 * datum.farthest)")
         .transform_calculate(outside="abs(datum.raw) > datum.top")
         .transform_filter("!datum.outside || datum.layer == 'rate' || datum.layer == 'bound'")
+        .transform_filter(f"datum.layer != 'limit' || abs(datum.raw) > {CROWDED} * datum.top")
         .transform_calculate(
             y="datum.outside ? (datum.raw > 0 ? datum.top : -datum.top) : datum.raw",
             x="datum.outside ? datum.k * datum.top / abs(datum.raw) : datum.k",
@@ -229,7 +232,9 @@ def power_norms(frame: pd.DataFrame, words: Words) -> Chart:
 
 def training(frame: pd.DataFrame, words: Words) -> Chart:
     """log10 of the loss and of the gradient's norm over the updates."""
-    return _named_lines(frame, words("axis.update"), words("axis.size"), points=True)
+    lines = _named_lines(frame, words("axis.update"), words("axis.size"))
+    points = lines.mark_point(filled=True, size=60, opacity=1).encode(strokeDash=alt.value([1, 0]))
+    return alt.layer(lines, points).properties(height=360)
 
 
 def prices(frame: pd.DataFrame, words: Words) -> Chart:
@@ -283,7 +288,7 @@ def matrix_entries(frame: pd.DataFrame, words: Words) -> Chart:
             y=alt.Y("row:O", axis=None),
             color=alt.Color(
                 "value:Q",
-                scale=alt.Scale(domain=[-1, 0, 1], range=["#1d659f", "#f4f4f4", "#b23c0b"]),
+                scale=alt.Scale(domain=[-1, 1], domainMid=0, reverse=True),
                 legend=None,
             ),
             tooltip=[
@@ -338,13 +343,16 @@ def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
     return alt.layer(floor, line, data=frame).properties(height=190)
 
 
-def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str, *, points: bool = False) -> Chart:
+def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str) -> alt.Chart:
     return (
         alt.Chart(frame)
-        .mark_line(strokeWidth=3, point={"size": 50} if points else False)
+        .mark_line(strokeWidth=3)
         .encode(
             x=alt.X(
-                "k:Q", title=x_title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1)
+                "k:Q",
+                title=x_title,
+                scale=alt.Scale(nice=False, zero=True),
+                axis=alt.Axis(grid=False, tickMinStep=1, format=",d"),
             ),
             y=alt.Y(
                 "y:Q", title=y_title, axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1)

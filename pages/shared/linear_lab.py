@@ -192,9 +192,7 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
     for name, bound in (("lower", lab.paths.lower), ("upper", lab.paths.upper)):
         if np.isfinite(bound[-1]):
             rows += [("bound", k, bound[k], 1, name, "") for k in (0, steps)]
-    rows += [
-        row for name in ("float16", "float32", "float64") for row in _limits(page.words, lab.norms, name)
-    ]
+    rows += [row for name in PRECISIONS for row in _limits(page.words, lab.norms, name)]
     for name in PRECISIONS:
         found = milestones(lab.norms, name)
         crossed = {found.overflow, found.squared_overflow, found.zero} - {None, 0}
@@ -206,23 +204,20 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
 
 
 def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, float, int, str, str]]:
-    """The two lines where a type ends: `text` says at which step the path meets them, `short` doesn't."""
+    """The lines where a type ends: `text` says at which step the path meets them, `short` doesn't."""
     precision, found = PRECISIONS[name], milestones(log10_path, name)
+    side = 1 if name == "float16" else 0  # the path starts at the left, where float16's lines are near it
+    step, norm, zero = (None if k is None else f"{k:,}" for k in (found[0], found[1], found.zero))
     types = words("limit.float32") if name == "float32" else name  # bfloat16 overflows with float32
     upper, lower = words("limit.overflow", types=types), words("limit.zero", types=name)
-    at_upper, at_lower = upper, lower
-    if found.overflow is not None:
-        norm = f"{found.squared_overflow:,}"
-        at_upper = words("limit.overflow_at", types=types, step=f"{found.overflow:,}", norm=norm)
-    elif found.squared_overflow is not None:
-        at_upper = words("limit.norm_at", types=types, norm=f"{found.squared_overflow:,}")
-    if found.zero is not None:
-        at_lower = words("limit.zero_at", types=name, step=f"{found.zero:,}")
-    side = 1 if name == "float16" else 0  # the path starts at the left, where float16's lines are near it
-    return [
-        ("limit", side, precision.log10_overflow, 0, at_upper, upper),
-        ("limit", side, precision.log10_zero, 0, at_lower, lower),
-    ]
+    at_lower = words("limit.zero_at", types=name, step=zero) if zero else lower
+    at_upper = words("limit.overflow_at", types=types, step=step, norm=norm) if step else upper
+    if norm and not step:
+        at_upper = words("limit.norm_at", types=types, norm=norm)
+    ends = [("limit", side, precision.log10_zero, 0, at_lower, lower)]
+    if name != "bfloat16":
+        ends.append(("limit", side, precision.log10_overflow, 0, at_upper, upper))
+    return ends
 
 
 def zero_from(log10_path: Array) -> int:
@@ -335,7 +330,7 @@ def training_story(words: Words, updates: Sequence[Update]) -> list[str]:
             )
     if last.first_inf is not None and last.first_inf.operation == "norm":
         log10_norm = updates[last.first_inf.update - 1].log10_norm
-        story.append(words("training.norm_first", log10_norm=plain(log10_norm)))
+        story.append(words("training.norm_first", size=from_log10(log10_norm)))
     if last.first_nan is not None:
         story.append(words("training.after"))
     return story
