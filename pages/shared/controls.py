@@ -115,6 +115,7 @@ def _check_number(page: Page, key: str, least: int, most: int, default: int) -> 
     linked = st.query_params.get(key)
     if linked is not None and not _is_whole(linked, least, most):
         page.complain("link.number", name=name, least=least, most=f"{most:,}", default=f"{default:,}")
+        st.query_params.pop(key)  # Streamlit's own reading of 1e309 as a whole number raises
     return name
 
 

@@ -107,6 +107,8 @@ def _own_matrix(page: Page) -> Array:
             _edit(page)
     W: Array = st.session_state[stored]
     text = own_matrix.to_link(W)
+    if text is None:
+        st.markdown(words("own_too_long"))
     is_example = np.array_equal(W, own_matrix.EXAMPLE)
     st.session_state[f"{stored}-link"] = None if is_example else text
     if is_example or text is None:

@@ -1,0 +1,118 @@
+"""Fixtures: a real server under the launch command of the README, and a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+START_LIMIT = 60  # seconds
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def start_server(script: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run` as a user would, and wait until it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(START_LIMIT * 10):
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return process, address
+    process.kill()
+    raise RuntimeError(f"{script.name} did not start in {START_LIMIT} seconds")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of the app, one server for all tests."""
+    process, address = start_server(ROOT / "dashboard.py", ROOT)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def fresh_server() -> Iterator[str]:
+    """The address of an app that nobody has visited yet."""
+    process, address = start_server(ROOT / "dashboard.py", ROOT)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; without one, CI fails and a user's machine skips."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        message = "no Chromium found: install it to run the browser tests (apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address in a tab of its own and wait for its chart; the test fails on a page's error."""
+    errors: list[str] = []
+    contexts = []
+
+    def open_tab(address: str, *, width: int = 1440, height: int = 900, theme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+            has_touch=width < 500,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
+        page.goto(address)
+        page.locator(".vega-embed svg").first.wait_for()
+        settle(page)
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _is_error(message: object) -> bool:
+    # Streamlit looks for its own endpoints under a page's path before the root: two 404s by design.
+    text, kind = getattr(message, "text", ""), getattr(message, "type", "")
+    return kind == "error" and "404" not in text
+
+
+def settle(page: Page) -> None:
+    """Wait until no script runs and the charts have had two frames to be drawn."""
+    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+    page.wait_for_function(
+        "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
+    )
+    page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
