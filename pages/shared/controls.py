@@ -1,7 +1,9 @@
 """Controls whose state is the URL, so that a link shows what its sender saw.
 
-Numbers are bound by Streamlit itself. Streamlit would write a choice's *label* into the link,
-which differs from language to language, so choices, tabs and the radius are bound here, by key.
+Each control follows its query parameter when that is new to it (a first visit, back, forward) and
+writes its own value there otherwise; a default is left out. Streamlit can bind widgets by itself
+(`bind="query-params"`), but it writes a choice's *label* into the link, which differs from
+language to language, and raises where a link says `n=1e309`.
 """
 
 from __future__ import annotations
@@ -19,20 +21,18 @@ from pages.shared.radius_slider import RADII, radius_slider
 
 def number(page: Page, key: str, least: int, most: int, default: int, *, step: int = 1) -> int:
     """A whole number in a box, from the link's `key`."""
-    label = _check_number(page, key, least, most, default)
+    widget = _follow_number(page, key, least, most, default)
     value = st.number_input(
-        label, least, most, default, step, key=key, bind="query-params", help=page.words(f"help.{key}")
+        page.words(f"controls.{key}"), least, most, step=step, key=widget, help=page.words(f"help.{key}")
     )
-    return default if value is None else _between(value, least, most)
+    return _write_number(key, widget, value, least, most, default)
 
 
 def slider(page: Page, key: str, least: int, most: int, default: int) -> int:
     """A whole number on a slider, from the link's `key`."""
-    label = _check_number(page, key, least, most, default)
-    value = st.slider(
-        label, least, most, default, key=key, bind="query-params", help=page.words(f"help.{key}")
-    )
-    return _between(value, least, most)
+    widget = _follow_number(page, key, least, most, default)
+    value = st.slider(page.words(f"controls.{key}"), least, most, key=widget, help=page.words(f"help.{key}"))
+    return _write_number(key, widget, value, least, most, default)
 
 
 def choice(
@@ -40,7 +40,7 @@ def choice(
 ) -> str:
     """One of a few, in a select box, from the link's `key`; `name` says it where the words don't."""
     widget = f"{page.name}-{key}"
-    _follow_link(page, key, widget, default, lambda linked: linked if linked in options else None)
+    _follow_choice(page, key, widget, default, lambda linked: linked if linked in options else None)
     value = st.selectbox(
         page.words(f"controls.{key}"),
         options,
@@ -57,7 +57,7 @@ def tabs(page: Page, names: Sequence[str]) -> Mapping[str, DeltaGenerator]:
     """Tabs of which only the open one is computed: {name: tab} of the open one."""
     widget = f"{page.name}-tab"
     labels = {name: page.words(f"tabs.{name}") for name in names}
-    _follow_link(page, "tab", widget, labels[names[0]], labels.get)
+    _follow_choice(page, "tab", widget, labels[names[0]], labels.get)
     drawn = st.tabs(list(labels.values()), key=widget, on_change="rerun")
     opened = {name: tab for name, tab in zip(names, drawn, strict=True) if tab.open}
     name = next(iter(opened), names[0])
@@ -68,7 +68,7 @@ def tabs(page: Page, names: Sequence[str]) -> Mapping[str, DeltaGenerator]:
 def radius(page: Page, default: float, *, of: str) -> float:
     """The spectral radius, from the link's `rho`; `of` names what is scaled, each with its own state."""
     widget = f"{page.name}-radius-{of}"
-    _follow_link(page, "rho", widget, {"radius": None}, _radius_state)
+    _follow_choice(page, "rho", widget, {"radius": None}, _radius_state)
     chosen = st.session_state[widget]["radius"]
     value = default if chosen is None else float(chosen)
     radius_slider(page.words("controls.rho"), value, key=widget)
@@ -77,7 +77,7 @@ def radius(page: Page, default: float, *, of: str) -> float:
 
 
 def forget_radius(page: Page, *, of: str) -> None:
-    """Back to the default radius: for a callback that changes what is scaled."""
+    """Back to the default radius, before the slider is drawn: what is scaled has changed."""
     st.session_state[f"{page.name}-radius-{of}"] = {"radius": None}
 
 
@@ -89,16 +89,37 @@ def _radius_state(linked: str) -> dict[str, float] | None:
     return {"radius": value} if RADII[0] <= value <= RADII[-1] else None
 
 
-def _follow_link(page: Page, key: str, widget: str, default: Any, parse: Callable[[str], Any | None]) -> None:
-    """Give the widget the link's value if the link is new to it: a first visit, back, or forward."""
+def _follow_number(page: Page, key: str, least: int, most: int, default: int) -> str:
+    widget = f"{page.name}-{key}"
+    if not _follow_link(key, widget, default, lambda linked: _whole(linked, least, most)):
+        name = page.words(f"controls.{key}")
+        page.complain("link.number", name=name, least=least, most=f"{most:,}", default=f"{default:,}")
+    st.session_state[widget] = min(st.session_state[widget], most)  # `most` may depend on another control
+    return widget
+
+
+def _follow_choice(
+    page: Page, key: str, widget: str, default: Any, parse: Callable[[str], Any | None]
+) -> None:
+    if not _follow_link(key, widget, default, parse):
+        page.complain("link.choice", name=page.words(f"controls.{key}"))
+
+
+def _follow_link(key: str, widget: str, default: Any, parse: Callable[[str], Any | None]) -> bool:
+    """Give the widget the link's value if the link is new to it; False if the link makes no sense."""
     linked = st.query_params.get(key)
     if widget in st.session_state and st.session_state.get(f"{widget}-link") == linked:
-        return
-    value = default if linked is None else parse(linked)
-    if value is None and linked is not None:
-        page.complain("link.choice", name=page.words(f"controls.{key}"))
-        value = default
-    st.session_state[widget] = value
+        return True
+    value = None if linked is None else parse(linked)
+    st.session_state[widget] = default if value is None else value
+    return linked is None or value is not None
+
+
+def _write_number(key: str, widget: str, value: int | None, least: int, most: int, default: int) -> int:
+    sent = default if value is None else value
+    within = min(max(int(sent), least), most)  # a browser may send what its widget doesn't offer
+    _write_link(key, widget, None if within == default else str(within))
+    return within
 
 
 def _write_link(key: str, widget: str, value: str | None) -> None:
@@ -109,23 +130,10 @@ def _write_link(key: str, widget: str, value: str | None) -> None:
         st.query_params[key] = value
 
 
-def _check_number(page: Page, key: str, least: int, most: int, default: int) -> str:
-    """The control's name, after a complaint about a link whose number isn't one of its own."""
-    name = page.words(f"controls.{key}")
-    linked = st.query_params.get(key)
-    if linked is not None and not _is_whole(linked, least, most):
-        page.complain("link.number", name=name, least=least, most=f"{most:,}", default=f"{default:,}")
-        st.query_params.pop(key)  # Streamlit's own reading of 1e309 as a whole number raises
-    return name
-
-
-def _between(value: float, least: int, most: int) -> int:
-    return min(max(int(value), least), most)  # a browser may send what its widget doesn't offer
-
-
-def _is_whole(text: str, least: int, most: int) -> bool:
+def _whole(text: str, least: int, most: int) -> int | None:
     try:
         value = float(text)
     except ValueError:
-        return False
-    return math.isfinite(value) and value == int(value) and least <= value <= most
+        return None
+    whole = math.isfinite(value) and value == int(value) and least <= value <= most
+    return int(value) if whole else None
