@@ -53,7 +53,7 @@ for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.it
     with column, st.container(border=True, height="stretch"):
         st.subheader(words(f"cards.{name}.title"), anchor=False)
         draw = charts.small_training if name == "clipping" else charts.small_path
-        charts.show(draw, frame, words, key=f"card-{name}", alt_text=words(f"cards.{name}.alt", **values))
+        charts.show(draw, frame, words, key=f"card-{name}", alt_text=words(f"cards.{name}.alt"))
         st.markdown(words(f"cards.{name}.text", **values))
         if name in SCRIPTS:
             st.page_link(SCRIPTS[name], label=words("open"))

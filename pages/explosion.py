@@ -65,7 +65,7 @@ if "plane" in opened:
                 frames.eigenvalues(spectrum.eigenvalues / rho, rho),
                 words,
                 key="plane",
-                alt_text=words("plane.alt", outside=outside, n=len(sizes)),
+                alt_text=words("plane.alt"),
                 width="content",
             )
         with text:
@@ -93,7 +93,7 @@ if "powers" in opened:
                     frames.matrix_entries(named),
                     words,
                     key="entries",
-                    alt_text=words("powers.alt_entries", k=k),
+                    alt_text=words("powers.alt_entries"),
                 )
             else:
                 st.markdown(words("powers.too_large", most=frames.LARGEST_DRAWN))
@@ -108,7 +108,7 @@ if "powers" in opened:
                     frames.mode_shares(spectrum.eigenvalues, shares),
                     words,
                     key="modes",
-                    alt_text=words("powers.alt_modes", k=k, share=lead),
+                    alt_text=words("powers.alt_modes"),
                 )
             else:
                 through = compute.through_modes(lab.W, lab.gradient, steps)
@@ -125,7 +125,7 @@ if "powers" in opened:
                     ),
                     words,
                     key="through",
-                    alt_text=words("powers.alt_through", k=k, wrong=wrong, right=right),
+                    alt_text=words("powers.alt_through"),
                 )
 
 if "training" in opened:
@@ -173,7 +173,7 @@ if "tariffs" in opened:
             frames.counted(price[: count + 1]),
             words,
             key="prices",
-            alt_text=words("tariffs.alt", price=cost, count=count),
+            alt_text=words("tariffs.alt"),
         )
 
 if "code" in opened:

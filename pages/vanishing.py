@@ -64,7 +64,7 @@ if "update" in opened:
             frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
             words,
             key="update",
-            alt_text=words("update.alt", float32=last["float32"]),
+            alt_text=words("update.alt"),
         )
         st.markdown(words("update.read", **last))
 
@@ -86,7 +86,7 @@ if "transient" in opened:
                 ),
                 words,
                 key="transient",
-                alt_text=words("transient.alt", **story.values),
+                alt_text=words("transient.alt"),
             )
 
 if "one" in opened:
@@ -107,7 +107,7 @@ if "one" in opened:
             ),
             words,
             key="one",
-            alt_text=words("one.alt", jordan=ends["jordan"]),
+            alt_text=words("one.alt"),
         )
 
 if "saturation" in opened:
@@ -132,7 +132,7 @@ if "saturation" in opened:
             ),
             words,
             key="saturation",
-            alt_text=words("saturation.alt", steps=length, **ends),
+            alt_text=words("saturation.alt"),
         )
         st.markdown(words("saturation.bound", **bounds))
 
@@ -178,7 +178,7 @@ if "grain" in opened:
             frames.counted(grain[: count + 1]),
             words,
             key="grain",
-            alt_text=words("grain.alt", left=arrives, count=count),
+            alt_text=words("grain.alt"),
         )
 
 if "code" in opened:

@@ -219,7 +219,8 @@ class NaiveDescent:
             self._note(delta, (update, "backward", t - 1))
         entries = [entry for row in gradient for entry in row]
         self._note([np.sqrt(self._dot(entries, entries))], (update, "norm", None))
-        W = [[self._add(W[i][j], -(rate * gradient[i][j])) for j in units] for i in units]
+        step = [[self._multiply(rate, slope) for slope in row] for row in gradient]
+        W = [[self._add(W[i][j], -step[i][j]) for j in units] for i in units]
         self._note([entry for row in W for entry in row], (update, "update", None))
         return W
 

@@ -39,7 +39,10 @@ def show(
     alt_text: str,
     width: Literal["stretch", "content"] = "stretch",
 ) -> None:
-    """Draw a chart of `frame`, its specification made once a language and kept."""
+    """Draw a chart of `frame`, its specification made once a language and kept.
+
+    A change of the specification, or of `alt_text`, makes the browser build the chart anew.
+    """
     spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words)
     st.vega_lite_chart(frame, spec, key=key, alt=alt_text, width=width)
 

@@ -230,15 +230,12 @@ def zero_from(log10_path: Array) -> int:
 
 def draw_path(page: Page, lab: Lab) -> None:
     """The main picture: the gradient's path on a log scale."""
-    steps = lab.settings.steps
     charts.show(
         charts.gradient_path,
         path_frame(page, lab),
         page.words,
         key=f"{page.name}-path",
-        alt_text=page.words(
-            "alt_path", radius=plain(lab.radius), size=from_log10(lab.norms[-1]), steps=f"{steps:,}"
-        ),
+        alt_text=page.words("alt_path"),
     )
 
 

@@ -97,12 +97,10 @@ def from_link(text: str) -> Array:
 
 
 def to_link(W: Array) -> str | None:
-    """`W` as a link's text, or None where it would be too long for one."""
+    """`W` as a link's text, every digit of it, or None where it would be too long for one."""
     if len(W) > LARGEST_IN_LINK:
         return None
-    return ";".join(
-        ",".join(f"{value:.17g}" if value != round(value, 9) else f"{value:g}" for value in row) for row in W
-    )
+    return ";".join(",".join(repr(value).removesuffix(".0") for value in row) for row in W.tolist())
 
 
 def _cell(cell: object, row: int, column: int) -> float:

@@ -5,8 +5,9 @@
 
 Both sides are given W, a gradient and T. PyTorch runs the loop h = W h forward from an h_0 that
 requires a gradient, then back from the gradient, and a hook on every h_t takes its norm. Both
-work in float64 on one thread, in one process, run in turn, so that both meet the same machine;
-a cell is the ratio of the medians. First, the norms must agree wherever float64 reaches.
+work in float64 on one thread, in one process, RUNS_A_TURN runs of the one and then of the other,
+so that both meet the same machine; a cell is the ratio of the medians. First, the norms must
+agree wherever float64 reaches.
 
 W is orthogonal, of spectral radius 1, so that no norm overflows and none turns subnormal, which
 would slow PyTorch down. Run it on an idle machine. It exits with 1 where a ratio is below what
@@ -18,6 +19,7 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # read when numpy is imported
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -31,7 +33,8 @@ from core.linear import log10_gradient_norms, make_matrix
 SIZES = (2, 16, 64, 256)
 STEPS = (50, 1000, 10_000)
 SECONDS_A_CELL = 6.0
-FEWEST_RUNS, MOST_RUNS = 5, 200
+RUNS_A_TURN = 3
+FEWEST_RUNS, MOST_RUNS = 9, 300
 
 
 def norms_by_autograd(W: torch.Tensor, start: torch.Tensor, gradient: torch.Tensor, steps: int) -> np.ndarray:
@@ -44,7 +47,7 @@ def norms_by_autograd(W: torch.Tensor, start: torch.Tensor, gradient: torch.Tens
     h = start.detach().requires_grad_()
     h.register_hook(keep_norm)
     for _ in range(steps):
-        h = torch.mv(W, h)
+        h = W @ h
         h.register_hook(keep_norm)
     h.backward(gradient)
     return torch.stack(norms).numpy()
@@ -69,17 +72,22 @@ def seconds(n: int, steps: int) -> tuple[float, float, int]:
     """(theirs, ours, runs): the median seconds of each side, run in turn."""
     W, start, gradient = problem(n, 1.0)
     tensors = [torch.from_numpy(array) for array in (W, start, gradient)]
-    theirs, ours, end = [], [], perf_counter() + SECONDS_A_CELL
-    norms_by_autograd(*tensors, steps)
-    log10_gradient_norms(W, gradient, steps)
+    theirs: list[float] = []
+    ours: list[float] = []
+    end = perf_counter() + SECONDS_A_CELL
     while len(ours) < FEWEST_RUNS or (perf_counter() < end and len(ours) < MOST_RUNS):
-        begin = perf_counter()
-        norms_by_autograd(*tensors, steps)
-        between = perf_counter()
-        log10_gradient_norms(W, gradient, steps)
-        theirs.append(between - begin)
-        ours.append(perf_counter() - between)
+        theirs += turn(lambda: norms_by_autograd(*tensors, steps))
+        ours += turn(lambda: log10_gradient_norms(W, gradient, steps))
     return median(theirs), median(ours), len(ours)
+
+
+def turn(run: Callable[[], np.ndarray]) -> list[float]:
+    seconds = []
+    for _ in range(RUNS_A_TURN):
+        begin = perf_counter()
+        run()
+        seconds.append(perf_counter() - begin)
+    return seconds
 
 
 def required(n: int, steps: int) -> int:

@@ -1,0 +1,180 @@
+"""What the pages share: words, numbers, thinning, charts, and how they are put together."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pages.shared import charts, frames
+from pages.shared.frames import Line
+from pages.shared.numbers import from_log10, plain, power_of_ten
+from pages.shared.own_matrix import from_link, to_link
+from pages.shared.thinning import MOST_POINTS, thin
+from pages.shared.words import Words, read_words
+from tests.conftest import ROOT
+
+WORDS = Words("en", "explosion")
+SOURCES = [ROOT / "dashboard.py", *(ROOT / "pages").rglob("*.py")]
+
+rough_paths = arrays(np.float64, st.integers(1, 2000), elements=st.floats(-1e4, 1e4))
+
+
+@given(rough_paths)
+def test_thinning_keeps_the_ends_in_order_and_at_most_200_points(y: np.ndarray) -> None:
+    kept = thin(y)
+    assert len(kept) <= MOST_POINTS
+    assert len(y) > MOST_POINTS or len(kept) == len(y)
+    assert kept[0] == 0
+    assert kept[-1] == len(y) - 1
+    assert (np.diff(kept) > 0).all()
+
+
+@given(st.integers(1, 1998), st.floats(-10, 10))
+def test_thinning_keeps_a_lone_peak_whatever_line_is_added(peak: int, slope: float) -> None:
+    y = slope * np.arange(2000.0)
+    y[peak] += 50
+    assert peak in thin(y)
+
+
+def test_a_thinned_path_lies_on_the_whole_one() -> None:
+    k = np.arange(10_001)
+    path = 3 * np.log10(1 + k) - k * 0.0004 + 5 * np.exp(-(((k - 777) / 5) ** 2))
+    kept = thin(path)
+    assert np.abs(np.interp(k, kept, path[kept]) - path).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("log10_value", "text"),
+    [
+        (41.4, "2.5·10⁴¹"),
+        (-5000.0, "10⁻⁵⁰⁰⁰"),
+        (0.0, "1"),
+        (np.log10(0.125), "0.125"),
+        (np.log10(3700), "3,700"),
+        (-3.0, "10⁻³"),
+        (4.9999, "10⁵"),
+        (-np.inf, "0"),
+        (np.inf, "∞"),
+        (np.nan, "NaN"),
+    ],
+)
+def test_numbers_read_as_powers_of_ten(log10_value: float, text: str) -> None:
+    assert from_log10(log10_value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.9, "0.9"), (6.5788, "6.58"), (117.39, "117"), (0.0, "0"), (-2.5, "-2.5"), (1.001, "1")],
+)
+def test_plain_numbers_have_about_three_digits(value: float, text: str) -> None:
+    assert plain(value) == text
+    assert power_of_ten(-38) == "10⁻³⁸"
+
+
+@given(arrays(np.float64, (3, 3), elements=st.floats(-1e6, 1e6)))
+def test_a_matrix_survives_its_link(W: np.ndarray) -> None:
+    assert (from_link(to_link(W) or "") == W).all()
+
+
+FRAMES = {
+    charts.gradient_path: None,
+    charts.eigenvalue_plane: frames.eigenvalues(np.array([0.5 + 0.5j]), 1.1),
+    charts.paths: frames.lines([Line("a", "neutral", np.arange(5.0))]),
+    charts.power_norms: frames.lines([Line("a", "neutral", np.arange(5.0))]),
+    charts.training: frames.lines([Line("a", "neutral", np.arange(5.0))]),
+    charts.unchanged: frames.lines([Line("float16", "float16", np.linspace(0, 1, 5))]),
+    charts.prices: frames.counted(np.arange(5.0)),
+    charts.grain: frames.counted(-np.arange(5.0)),
+    charts.small_path: frames.small_path(np.arange(5.0)),
+    charts.small_training: frames.small_path(np.arange(5.0)),
+    charts.matrix_entries: frames.matrix_entries({"W": np.eye(3), "Wᵀ": np.eye(3)}),
+    charts.mode_shares: frames.mode_shares(np.array([1.1 + 0j, 0.9]), np.array([0.7, 0.3])),
+}
+
+
+@pytest.mark.parametrize("draw", [draw for draw, frame in FRAMES.items() if frame is not None])
+def test_every_chart_is_valid_vega_lite(draw: object) -> None:
+    specification = draw(FRAMES[draw], WORDS).to_dict()  # type: ignore[operator, index]
+    assert specification["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
+
+
+def test_every_chart_function_is_tested_here_or_on_its_page() -> None:
+    tree = ast.parse((ROOT / "pages/shared/charts.py").read_text(encoding="utf-8"))
+    drawing = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and [arg.arg for arg in node.args.args] == ["frame", "words"]
+    }
+    assert drawing == {draw.__name__ for draw in FRAMES}
+
+
+def used_keys(source: Path) -> set[str]:
+    """The literal keys that a module asks the words for, plain ones and the fixed part of f-strings."""
+    text = source.read_text(encoding="utf-8")
+    return set(re.findall(r'(?<!\w)words\(\s*"([\w.]+)"', text))
+
+
+@pytest.mark.parametrize("page", ["overview", "explosion", "vanishing"])
+def test_every_key_that_a_page_asks_for_has_words(page: str) -> None:
+    source = ROOT / ("dashboard.py" if page == "overview" else f"pages/{page}.py")
+    shared = set() if page == "overview" else used_keys(ROOT / "pages/shared/linear_lab.py")
+    training = {key for key in shared if key.startswith("training.")} if page != "explosion" else set()
+    own = {"training", "computed", "update"} - set(read_words("en")[page])
+    words = Words("en", page)
+    for key in (used_keys(source) | shared) - training:
+        if key.split(".")[0] not in own:
+            assert words(key)
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(KeyError, match=r"no words for explosion\.no\.such\.key in en"):
+        WORDS("no.such.key")
+
+
+def modules_imported(source: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_pages_never_import_each_other(source: Path) -> None:
+    assert not [
+        name
+        for name in modules_imported(source)
+        if name.startswith(("pages.", "dashboard")) and not name.startswith("pages.shared")
+    ]
+
+
+def test_numpy_has_one_blas_thread_in_the_app() -> None:
+    """Streamlit leaves the first import of numpy to the pages, which set the number before it."""
+    program = (
+        "import sys, streamlit, streamlit.web.cli, streamlit.web.bootstrap\n"
+        "assert 'numpy' not in sys.modules\n"
+        "import pages.shared, numpy, threadpoolctl\n"
+        "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info()])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[1]"
+
+
+def test_the_readme_prints_what_it_says_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    ((example, printed),) = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
+    exec(example, {})
+    assert capsys.readouterr().out == printed
