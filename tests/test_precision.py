@@ -12,7 +12,15 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from oracles import FORMATS, mp, nearest
 
 from core.linear import log10_gradient_norms
-from core.precision import PRECISIONS, Milestones, log10_computed_norms, milestones, round_to, unchanged
+from core.precision import (
+    PRECISIONS,
+    Milestones,
+    bit_identical,
+    log10_computed_norms,
+    milestones,
+    round_to,
+    unchanged,
+)
 
 NUMPY = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 NO_VALUE = (math.inf, -math.inf, math.nan)
@@ -159,6 +167,23 @@ def test_unchanged_counts_entry_by_entry():
     assert unchanged([[1.0, 1.0], [0.0, 1.0]], [[1e-9, 1e-3], [1e-9, 0.0]], "float32") == 2
 
 
+def test_a_stack_of_updates_is_told_apart_weight_by_weight():
+    weights, sizes = [[1.0, 1e-3], [0.0, 1e3]], np.array([1e-9, 1e-5, 1e-1])
+    found = bit_identical(weights, sizes[:, None, None] * np.ones((2, 2)), "float32")
+    assert found.tolist() == [
+        [[True, False], [False, True]],
+        [[False, False], [False, True]],
+        [[False, False], [False, False]],
+    ]
+
+
+@pytest.mark.parametrize("dtype", NUMPY)
+@given(weight=some.any_float32, update=some.any_float32)
+def test_bit_identical_is_numpys_arithmetic_for_inf_and_zeros_too(dtype, weight, update):
+    assume(not math.isnan(weight))
+    assert bit_identical(weight, update, dtype) == numpy_unchanged([weight], [update], dtype)
+
+
 # The ladder
 
 LADDER = {  # steps at which a pure λ^t from 1 is there: float16, bfloat16, float32, float64
@@ -284,6 +309,8 @@ REFUSED = {
     "round_to-dtype": (lambda: round_to(1.0, "double"), "dtype must be one of float16, "),
     "unchanged-dtype": (lambda: unchanged(ONE, ONE, "f4"), "dtype must be one of float16, "),
     "unchanged-shape": (lambda: unchanged(ONE, [1.0], "float32"), "update must have the shape of weights, "),
+    "bit_identical-dtype": (lambda: bit_identical(ONE, ONE, "f4"), "dtype must be one of float16, "),
+    "bit_identical-shape": (lambda: bit_identical(ONE, [1.0], "float32"), "updates must end in the shape of"),
     "computed-W": (lambda: log10_computed_norms([1.0], [1.0], 3, "float32"), "W must be a square matrix"),
     "computed-gradient": (lambda: log10_computed_norms(ONE, 1.0, 3, "float32"), "gradient must have"),
     "computed-steps": (lambda: log10_computed_norms(ONE, [1.0], -1, "float32"), "steps must be a whole"),

@@ -64,24 +64,26 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
 
     `frame` has a row a point: layer (path, rate, bound, limit, crossing), k, base (log10 of the
     norm at the radius 1), moves (1 where it moves with the radius, 0 where not), text, short (the
-    text while the radius is being dragged), radius (that of the server). A limit's base is its
+    text while the radius is being dragged), touch (whether pointing at it says its numbers: each
+    such point costs the browser two marks), radius (that of the server). A limit's base is its
     height and its k the side of its name, 0 left or 1 right. The picture is as high above 10⁰ as
     below.
     """
-    rows = alt.Chart(frame)
-    x = alt.X("x:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    rows = alt.Chart()
+    x = alt.X("k:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
     y = alt.Y(
         "y:Q",
         title=words("axis.gradient_norm"),
         scale=alt.Scale(nice=False, zero=False),
         axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1, tickCount=9),
     )
-    trend = by_meaning("trend")
     hover = alt.selection_point(
         name="hover", nearest=True, on="pointerover", clear="pointerout", fields=["k"], empty=False
     )
 
-    once = rows.transform_filter("datum.layer == 'rate' && datum.k == 0")
+    once = rows.transform_filter("datum.layer == 'rate' && datum.k == 0").transform_calculate(
+        bottom="-datum.top", zero="0"
+    )
     halves = [
         once.mark_rect(opacity=0.09).encode(
             x="zero:Q", x2="last:Q", y="zero:Q", y2=f"{edge}:Q", color=meaning(name)
@@ -90,26 +92,25 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
     ]
     floor = once.mark_rule(strokeWidth=1.5).encode(y="zero:Q", color=meaning("neutral"))
 
-    limits = rows.transform_filter("datum.layer == 'limit'")
+    limits = rows.transform_filter(
+        f"datum.layer == 'limit' && abs(datum.y) < datum.top && abs(datum.y) > {CROWDED} * datum.top"
+    ).transform_calculate(label="abs(datum.live - datum.radius) < 1e-9 ? datum.text : datum.short")
     limit_rules = limits.mark_rule(strokeDash=[2, 4], strokeWidth=1.5).encode(y=y, color=meaning("neutral"))
     names = limits.encode(y=y, text="label:N", color=meaning("text"))
     at_left = names.transform_filter("datum.k == 0").mark_text(align="left", dx=6, dy=-9, fontSize=13)
     at_right = names.transform_filter("datum.k == 1").mark_text(align="right", dx=-6, dy=-9, fontSize=13)
 
-    bounds = (
-        rows.transform_filter("datum.layer == 'bound'")
-        .mark_line(strokeDash=[6, 4], strokeWidth=1.5)
-        .encode(x=x, y=y, detail="text:N", color=meaning("bound"))
+    straight = rows.transform_filter("datum.layer == 'bound' || datum.layer == 'rate'").transform_calculate(
+        k="abs(datum.y) > datum.top ? datum.k * datum.top / abs(datum.y) : datum.k",
+        y="abs(datum.y) > datum.top ? (datum.y > 0 ? datum.top : -datum.top) : datum.y",
     )
-    rate = (
-        rows.transform_filter("datum.layer == 'rate'")
-        .mark_line(strokeDash=[1, 3], strokeWidth=3)
-        .encode(x=x, y=y, color=meaning("neutral"))
-    )
-    on_path = rows.transform_filter("datum.layer == 'path'").encode(x=x, y=y, color=trend)
-    path = on_path.mark_line(strokeWidth=3.5)
+    bounds = straight.transform_filter("datum.layer == 'bound'").mark_line(strokeDash=[6, 4], strokeWidth=1.5)
+    rate = straight.transform_filter("datum.layer == 'rate'").mark_line(strokeDash=[1, 3], strokeWidth=3)
+    on_path = rows.transform_filter("datum.layer == 'path'").encode(x=x, y=y, color=by_meaning("trend"))
+    path = on_path.mark_line(strokeWidth=3.5, aria=False)
     touched = (
-        on_path.mark_point(size=120, filled=True)
+        on_path.transform_filter("datum.touch")
+        .mark_point(size=120, filled=True, aria=False)
         .encode(
             opacity=alt.condition(hover, alt.value(1), alt.value(0)),
             tooltip=[
@@ -119,42 +120,34 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         )
         .add_params(hover)
     )
-    crossings = rows.transform_filter("datum.layer == 'crossing' && datum.settled").encode(x=x, y=y)
-    crossing_dots = crossings.mark_point(size=90, filled=True, opacity=1).encode(color=trend)
-
-    chart = alt.layer(
-        *halves,
-        floor,
-        limit_rules,
-        at_left.encode(x=alt.value(0)),
-        at_right.encode(x=alt.value("width")),
-        bounds,
-        rate,
-        path,
-        crossing_dots,
-        touched,
-        data=frame,
+    crossings = (
+        rows.transform_filter("datum.layer == 'crossing' && abs(datum.live - datum.radius) < 1e-9")
+        .mark_point(size=90, filled=True, opacity=1)
+        .encode(x=x, y=y, color=by_meaning("trend"))
     )
     return (
-        chart.add_params(live_radius())
-        .transform_calculate(
-            raw=f"datum.base + datum.moves * datum.k * log({LIVE_RADIUS}) / LN10",
-            settled=f"abs({LIVE_RADIUS} - datum.radius) < 1e-9",
-            trend=f"{LIVE_RADIUS} > 1 ? 'growing' : {LIVE_RADIUS} < 1 ? 'decaying' : 'neutral'",
+        alt.layer(
+            *halves,
+            floor,
+            limit_rules,
+            at_left.encode(x=alt.value(0)),
+            at_right.encode(x=alt.value("width")),
+            bounds.encode(x=x, y=y, detail="text:N", color=meaning("bound")),
+            rate.encode(x=x, y=y, color=meaning("neutral")),
+            path,
+            crossings,
+            touched,
+            data=frame,
         )
-        .transform_calculate(reach="datum.layer == 'path' ? abs(datum.raw) : 0")
+        .add_params(live_radius())
+        .transform_calculate(live=LIVE_RADIUS)
+        .transform_calculate(
+            y="datum.base + datum.moves * datum.k * log(datum.live) / LN10",
+            trend="datum.live > 1 ? 'growing' : datum.live < 1 ? 'decaying' : 'neutral'",
+        )
+        .transform_calculate(reach="datum.layer == 'path' ? abs(datum.y) : 0")
         .transform_joinaggregate(farthest="max(reach)", last="max(k)")
         .transform_calculate(top="max(0.05 * datum.last, 1.08 * datum.farthest)")
-        .transform_calculate(outside="abs(datum.raw) > datum.top")
-        .transform_filter("!datum.outside || datum.layer == 'rate' || datum.layer == 'bound'")
-        .transform_filter(f"datum.layer != 'limit' || abs(datum.raw) > {CROWDED} * datum.top")
-        .transform_calculate(
-            y="datum.outside ? (datum.raw > 0 ? datum.top : -datum.top) : datum.raw",
-            x="datum.outside ? datum.k * datum.top / abs(datum.raw) : datum.k",
-            bottom="-datum.top",
-            zero="0",
-            label="datum.settled ? datum.text : datum.short",
-        )
         .properties(height=HEIGHT)
     )
 

@@ -9,11 +9,10 @@ language to language, and raises where a link says `n=1e309`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.frame import Page
 from pages.shared.radius_slider import RADII, radius_slider
@@ -53,16 +52,25 @@ def choice(
     return value
 
 
-def tabs(page: Page, names: Sequence[str]) -> Mapping[str, DeltaGenerator]:
-    """Tabs of which only the open one is computed: {name: tab} of the open one."""
+def section(page: Page, names: Sequence[str]) -> str:
+    """Which of the page's sections is open, from the link's `tab`; only that one is computed.
+
+    A segmented control rather than `st.tabs`: it costs the browser a third, and all of it is seen
+    on a phone.
+    """
     widget = f"{page.name}-tab"
-    labels = {name: page.words(f"tabs.{name}") for name in names}
-    _follow_choice(page, "tab", widget, labels[names[0]], labels.get)
-    drawn = st.tabs(list(labels.values()), key=widget, on_change="rerun")
-    opened = {name: tab for name, tab in zip(names, drawn, strict=True) if tab.open}
-    name = next(iter(opened), names[0])
+    _follow_choice(page, "tab", widget, names[0], lambda linked: linked if linked in names else None)
+    chosen: str | None = st.segmented_control(
+        page.words("controls.tab"),
+        names,
+        format_func=lambda name: page.words(f"tabs.{name}"),
+        required=True,
+        key=widget,
+        label_visibility="collapsed",
+    )
+    name = chosen if chosen is not None and chosen in names else names[0]
     _write_link("tab", widget, None if name == names[0] else name)
-    return opened
+    return name
 
 
 def radius(page: Page, default: float, *, of: str) -> float:

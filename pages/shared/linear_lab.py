@@ -21,6 +21,7 @@ from pages.shared.words import Words
 
 LARGEST_STEPS = 10_000
 OWN = "own"
+TOUCHED = 41  # points of the path to hover over
 ROUNDING = 1e-9  # decades: less than this is no growth
 WORTH_SAYING = 1e-6  # decades: below this no digit that the page shows is in doubt
 
@@ -189,7 +190,8 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
     """The rows that `charts.gradient_path` draws: the path, its rate and bounds, limits, crossings."""
     norms, steps = lab.paths.norms, lab.settings.steps
     alive = norms[: zero_from(norms)]
-    rows = [("path", int(k), alive[k], 1, "", "") for k in thin(alive)]
+    kept = thin(alive)
+    rows = [("path", int(k), alive[k], 1, "", "") for k in kept]
     rows += [("rate", k, 0.0, 1, "", "") for k in (0, steps)]
     for name, bound in (("lower", lab.paths.lower), ("upper", lab.paths.upper)):
         if np.isfinite(bound[-1]):
@@ -202,7 +204,8 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
             ("crossing", k, norms[k], 1, "", "") for k in crossed if k is not None and np.isfinite(norms[k])
         ]
     frame = pd.DataFrame(rows, columns=["layer", "k", "base", "moves", "text", "short"])
-    return frame.assign(radius=lab.radius)
+    touched = frame.index.isin(np.linspace(0, len(kept) - 1, TOUCHED).round())
+    return frame.assign(radius=lab.radius, touch=touched)
 
 
 def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, float, int, str, str]]:
@@ -239,14 +242,20 @@ def draw_path(page: Page, lab: Lab) -> None:
     )
 
 
-def say_uncertainty(page: Page, lab: Lab) -> None:
-    """Beside the picture: where the gradient is exactly zero, and what float64 can't know."""
+def read_out(page: Page, lab: Lab, story: Sequence[str], columns: tuple[str, ...]) -> None:
+    """Beside the picture: what is seen, in sentences with its numbers, and where each type ends.
+
+    One element, for each costs the browser some milliseconds; and a warning where float64 itself
+    doesn't know the path.
+    """
+    words = page.words
     first_zero = zero_from(lab.norms)
-    if first_zero <= lab.settings.steps:
-        st.markdown(page.words("dead", step=f"{first_zero:,}"))
+    dead = [words("dead", step=f"{first_zero:,}")] if first_zero <= lab.settings.steps else []
+    table = limits_table(words, lab, columns)
+    st.markdown("\n\n".join([f"### {words('reading')}", *story, *dead, table]))
     uncertainty = float(np.max(lab.paths.uncertainty))
     if uncertainty > WORTH_SAYING:
-        st.warning(page.words("uncertain", decades=plain(uncertainty)))
+        st.warning(words("uncertain", decades=plain(uncertainty)))
 
 
 def limits_table(words: Words, lab: Lab, columns: tuple[str, ...]) -> str:

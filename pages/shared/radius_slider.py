@@ -56,6 +56,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   const draw = value => {
     for (const bound of document.querySelectorAll(`input[type="hidden"][name="${signal}"]`)) {
+      if (bound.value === String(value)) continue
       bound.value = value
       bound.dispatchEvent(new Event("input"))
     }
