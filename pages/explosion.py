@@ -36,10 +36,7 @@ section = controls.section(page, ["look", "plane", "powers", "training", "tariff
 
 if section == "look":
     pure = linear.log10_gradient_norms([[1.1]], [1.0], 1000)
-    double, overflow = (
-        plain(math.log(2) / math.log(1.1)),
-        f"{precision.milestones(pure, 'float32').overflow:,}",
-    )
+    double, leaves = plain(math.log(2) / math.log(1.1)), precision.milestones(pure, "float32").overflow
     lines_of_picture = words("read.rate", radius=plain(rho)) + " " + words("read.bounds")
     st.markdown(words("look.text", double=double, overflow=leaves) + "\n" + lines_of_picture)
 
