@@ -5,7 +5,7 @@ import math
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, controls, frames, linear_lab
+from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
 from pages.shared.numbers import from_log10, plain
@@ -17,7 +17,7 @@ steps, rho = lab.settings.steps, lab.radius
 
 picture, reading = st.columns([3, 1], gap="medium")
 with picture:
-    linear_lab.draw_path(page, lab)
+    path_picture.draw_path(page, lab)
 with reading:
     float32 = precision.milestones(lab.norms, "float32")
     grows = "grows" if lab.norms[-1] > lab.norms[0] else "shrinks"
@@ -30,7 +30,7 @@ with reading:
         seen.append(words("read.norm_only", norm=f"{float32.squared_overflow:,}"))
     else:
         seen.append(words("read.holds"))
-    linear_lab.read_out(page, lab, seen, ("norm", "overflow"))
+    path_picture.read_out(page, lab, seen, ("norm", "overflow"))
 
 section = controls.section(page, ["look", "plane", "powers", "training", "tariffs", "code"])
 
@@ -129,7 +129,7 @@ if section == "training":
             alt_text=words("training.alt"),
         )
     with text:
-        for sentence in linear_lab.training_story(words, updates):
+        for sentence in stories.training_story(words, updates):
             st.markdown(sentence)
         st.dataframe(frames.updates_table(words, updates), hide_index=True, alt=words("training.alt"))
 
@@ -158,4 +158,4 @@ if section == "tariffs":
     )
 
 if section == "code":
-    linear_lab.code_and_data(page, lab)
+    take_home.code_and_data(page, lab)

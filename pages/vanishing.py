@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import linear, precision
 from core.cells import ACTIVATIONS
-from pages.shared import charts, compute, controls, frames, linear_lab
+from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
 from pages.shared.numbers import from_log10, plain
@@ -22,13 +22,13 @@ steps, rho, n = lab.settings.steps, lab.radius, len(lab.W)
 
 picture, reading = st.columns([3, 1], gap="medium")
 with picture:
-    linear_lab.draw_path(page, lab)
+    path_picture.draw_path(page, lab)
 with reading:
     vanishes = bool(lab.norms[-1] < lab.norms[0])
     seen = [
         words(f"read.{'left' if vanishes else 'grown'}", steps=f"{steps:,}", size=from_log10(lab.norms[-1]))
     ]
-    half = linear_lab.half_from(lab.norms)
+    half = stories.half_from(lab.norms)
     if half is not None and rho < 1:
         seen.append(words("read.half", half=f"{half:,}", half_life=plain(math.log(0.5) / math.log(rho))))
     peak = int(lab.norms.argmax())
@@ -39,7 +39,7 @@ with reading:
         seen.append(words("read.moves_all", steps=f"{steps:,}"))
     elif moved is not None:
         seen.append(words("read.moves", reach=f"{moved:,}"))
-    linear_lab.read_out(page, lab, seen, ("subnormal", "zero"))
+    path_picture.read_out(page, lab, seen, ("subnormal", "zero"))
 
 section = controls.section(
     page, ["look", "update", "transient", "one", "saturation", "computed", "grain", "code"]
@@ -54,7 +54,7 @@ if section == "update":
     rate = float(controls.choice(page, "rate", ["0.01", "0.1", "1"], "0.1", name=str))
     farthest = min(steps, FARTHEST)
     reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
-    last = {name: linear_lab.last_distance(words, step, farthest) for name, step in reach.last.items()}
+    last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
     st.markdown(words("update.text", count=4 * n, rate=rate))
     charts.show(
         charts.unchanged,
@@ -69,7 +69,7 @@ if section == "transient":
     if n > LARGEST_POWERS:
         st.markdown(words("transient.too_large", most=LARGEST_POWERS))
     else:
-        story = linear_lab.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
+        story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
         st.markdown(words(f"transient.{story.kind}", **story.values))
         rate_path = linear.log10_gradient_norms([[rho]], [1.0], len(story.norms) - 1)
         charts.show(
@@ -144,8 +144,8 @@ if section == "computed":
         key="computed",
         alt_text=words("computed.alt"),
     )
-    stories = (linear_lab.computed_story(words, name, path, lab.norms) for name, path in computed.items())
-    st.markdown("\n".join(f"- {story}" for story in stories))
+    told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
+    st.markdown("\n".join(f"- {story}" for story in told))
 
 if section == "grain":
     count = controls.slider(page, "stages", 1, 200, 50)
@@ -171,4 +171,4 @@ if section == "grain":
     )
 
 if section == "code":
-    linear_lab.code_and_data(page, lab)
+    take_home.code_and_data(page, lab)

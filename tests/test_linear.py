@@ -264,6 +264,13 @@ def test_blocks_are_halved_until_they_stay_in_range(factor):
     assert path_errors(W, gradient, range(201)).max() <= 1e-14
 
 
+def test_digits_hold_at_every_rate_of_growth():
+    """Whatever size a block ends at, the square of its norm must not have lost digits."""
+    W, gradient = np.array([[0.6, -0.8], [0.8, 0.6]]), np.array([1.0, 0.5])
+    for factor in np.logspace(-9, 9, 721, base=2):
+        assert path_errors(factor * W, gradient, [1, 64, 128, 255, 256, 300]).max() <= 1e-14
+
+
 def test_blocks_are_whole_where_they_can_be():
     """Few steps rescale: that is where the speed comes from."""
     exponents = gradient_path(*system("gaussian", 4, 1.2), 5 * STEPS_BETWEEN_RESCALES).exponents

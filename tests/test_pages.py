@@ -216,7 +216,7 @@ def test_the_code_shown_makes_the_picture(page: str, query: dict[str, str]) -> N
 
 
 def own_state(at: AppTest) -> np.ndarray[Any, Any]:
-    return np.asarray(at.session_state["explosion-own"])
+    return np.asarray(at.session_state["explosion-own-matrix"])
 
 
 def bad(key: str) -> str:
@@ -252,9 +252,9 @@ def test_an_own_matrix_is_shown_as_it_is_and_travels_in_the_link() -> None:
 
 
 def edit(at: AppTest, change: dict[str, Any]) -> AppTest:
-    version = at.session_state["explosion-table-version"]
+    version = at.session_state["explosion-own-version"]
     edits = {"edited_rows": {}, "added_rows": [], "deleted_rows": []} | change
-    at.session_state[f"explosion-editor-{version}"] = edits
+    at.session_state[f"explosion-own-editor-{version}"] = edits
     return settled(at.run())
 
 
@@ -361,6 +361,15 @@ def test_a_file_replaces_the_matrix_and_the_table_can_edit_it(name: str, content
     assert own_state(at).tolist() == [[0.5, 1], [0.25, 0]]
 
 
+def test_a_file_of_another_size_is_taken_whole_with_every_digit() -> None:
+    W = np.random.default_rng(0).standard_normal((3, 3))
+    at = upload(open_page("explosion", kind="own"), "w.npy", npy(W))
+    assert own_state(at).tolist() == W.tolist()
+    assert own_state(settled(at.run())).tolist() == W.tolist()
+    again = open_page("explosion", kind="own", matrix=str(linked(at, "matrix")))
+    assert own_state(again).tolist() == W.tolist()
+
+
 def test_a_file_too_large_for_a_link_is_shown_and_says_so() -> None:
     at = upload(open_page("explosion", kind="own"), "w.npy", npy(np.eye(20) * 1.2))
     assert len(own_state(at)) == 20
@@ -377,7 +386,7 @@ def test_a_matrix_without_eigenvalues_is_shown_as_it_is() -> None:
 
 def test_the_table_grows_with_its_size_and_keeps_its_entries() -> None:
     at = open_page("explosion", kind="own")
-    settled(at.number_input(key="explosion-size").set_value(3).run())
+    settled(at.number_input(key="explosion-own-size").set_value(3).run())
     assert own_state(at).tolist() == [[0.5, 10, 0], [0, 0.6, 0], [0, 0, 0]]
 
 

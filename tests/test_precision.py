@@ -163,6 +163,12 @@ def test_a_quarter_ulp_changes_nothing_and_three_quarters_change_all(dtype):
     assert unchanged(weights, np.full(5, 1.5 * half_ulp), dtype) == 0
 
 
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_an_update_past_the_largest_value_changes_a_weight_without_a_warning(dtype):
+    largest = PRECISIONS[dtype].largest
+    assert unchanged([largest, math.inf], [-largest, -largest], dtype) == 1
+
+
 def test_unchanged_counts_entry_by_entry():
     assert unchanged([[1.0, 1.0], [0.0, 1.0]], [[1e-9, 1e-3], [1e-9, 0.0]], "float32") == 2
 

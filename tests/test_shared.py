@@ -19,7 +19,7 @@ from pages.shared.frames import Line
 from pages.shared.numbers import from_log10, plain, power_of_ten
 from pages.shared.own_matrix import from_link, to_link
 from pages.shared.thinning import MOST_POINTS, thin
-from pages.shared.words import Words, read_words
+from pages.shared.words import Words
 from tests.conftest import ROOT
 
 WORDS = Words("en", "explosion")
@@ -118,7 +118,7 @@ def test_every_chart_function_is_tested_here_or_on_its_page() -> None:
 
 
 def used_keys(source: Path) -> set[str]:
-    """The literal keys that a module asks the words for, plain ones and the fixed part of f-strings."""
+    """The literal keys that a module asks the words for."""
     text = source.read_text(encoding="utf-8")
     return set(re.findall(r'(?<!\w)words\(\s*"([\w.]+)"', text))
 
@@ -126,13 +126,15 @@ def used_keys(source: Path) -> set[str]:
 @pytest.mark.parametrize("page", ["overview", "explosion", "vanishing"])
 def test_every_key_that_a_page_asks_for_has_words(page: str) -> None:
     source = ROOT / ("dashboard.py" if page == "overview" else f"pages/{page}.py")
-    shared = set() if page == "overview" else used_keys(ROOT / "pages/shared/linear_lab.py")
-    training = {key for key in shared if key.startswith("training.")} if page != "explosion" else set()
-    own = {"training", "computed", "update"} - set(read_words("en")[page])
     words = Words("en", page)
-    for key in (used_keys(source) | shared) - training:
-        if key.split(".")[0] not in own:
-            assert words(key)
+    for key in used_keys(source):
+        assert words(key)
+
+
+def test_every_key_that_both_linear_pages_ask_for_has_words() -> None:
+    for source in ("linear_lab", "path_picture", "take_home", "own_matrix_panel"):
+        for key in used_keys(ROOT / f"pages/shared/{source}.py"):
+            assert Words("en", "explosion")(key) == Words("en", "vanishing")(key)
 
 
 def test_a_missing_key_is_named() -> None:

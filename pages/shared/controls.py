@@ -48,7 +48,7 @@ def choice(
         help=page.words(f"help.{key}"),
     )
     value = value if value in options else default
-    _write_link(key, widget, None if value == default else value)
+    write_link(key, widget, None if value == default else value)
     return value
 
 
@@ -69,7 +69,7 @@ def section(page: Page, names: Sequence[str]) -> str:
         label_visibility="collapsed",
     )
     name = chosen if chosen is not None and chosen in names else names[0]
-    _write_link("tab", widget, None if name == names[0] else name)
+    write_link("tab", widget, None if name == names[0] else name)
     return name
 
 
@@ -80,7 +80,7 @@ def radius(page: Page, default: float, *, of: str) -> float:
     chosen = st.session_state[widget]["radius"]
     value = default if chosen is None else float(chosen)
     radius_slider(page.words("controls.rho"), value, key=widget)
-    _write_link("rho", widget, None if value == default else f"{value:g}")
+    write_link("rho", widget, None if value == default else f"{value:g}")
     return value
 
 
@@ -126,11 +126,12 @@ def _follow_link(key: str, widget: str, default: Any, parse: Callable[[str], Any
 def _write_number(key: str, widget: str, value: int | None, least: int, most: int, default: int) -> int:
     sent = default if value is None else value
     within = min(max(int(sent), least), most)  # a browser may send what its widget doesn't offer
-    _write_link(key, widget, None if within == default else str(within))
+    write_link(key, widget, None if within == default else str(within))
     return within
 
 
-def _write_link(key: str, widget: str, value: str | None) -> None:
+def write_link(key: str, widget: str, value: str | None) -> None:
+    """Make the link say `value` for `key`, or nothing for None, and remember that it was this widget."""
     st.session_state[f"{widget}-link"] = value
     if value is None:
         st.query_params.pop(key, None)

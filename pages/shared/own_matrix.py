@@ -100,7 +100,12 @@ def to_link(W: Array) -> str | None:
     """`W` as a link's text, every digit of it, or None where it would be too long for one."""
     if len(W) > LARGEST_IN_LINK:
         return None
-    return ";".join(",".join(repr(value).removesuffix(".0") for value in row) for row in W.tolist())
+    return ";".join(",".join(cell_text(value) for value in row) for row in W.tolist())
+
+
+def cell_text(value: float) -> str:
+    """An entry with every digit and none too many: 0.1, 10, 1e-05."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _cell(cell: object, row: int, column: int) -> float:
