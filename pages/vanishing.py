@@ -17,158 +17,172 @@ LARGEST_POWERS = 32
 
 page = open_page("vanishing")
 words = page.words
-lab = linear_lab.choose(page, radius=0.9, steps=1000)
-steps, rho, n = lab.settings.steps, lab.radius, len(lab.W)
+setup = linear_lab.choose(page)
 
-picture, reading = st.columns([3, 1], gap="medium")
-with picture:
-    path_picture.draw_path(page, lab)
-with reading:
-    vanishes = bool(lab.norms[-1] < lab.norms[0])
-    seen = [
-        words(f"read.{'left' if vanishes else 'grown'}", steps=f"{steps:,}", size=from_log10(lab.norms[-1]))
-    ]
-    half = stories.half_from(lab.norms)
-    if half is not None and rho < 1:
-        seen.append(words("read.half", half=f"{half:,}", half_life=plain(math.log(0.5) / math.log(rho))))
-    peak = int(lab.norms.argmax())
-    if vanishes and lab.norms[peak] > lab.norms[0] + 0.1:
-        seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
-    moved = compute.last_reach(lab.W, lab.gradient, steps, RATE, lab.settings.seed, "float32")
-    if moved == steps:
-        seen.append(words("read.moves_all", steps=f"{steps:,}"))
-    elif moved is not None:
-        seen.append(words("read.moves", reach=f"{moved:,}"))
-    path_picture.read_out(page, lab, seen, ("subnormal", "zero"))
 
-section = controls.section(
-    page, ["look", "update", "transient", "one", "saturation", "computed", "grain", "code"]
-)
+@st.fragment
+def at_the_radius() -> None:
+    """What follows the radius slider: its release draws this part of the page alone."""
+    lab = linear_lab.at_radius(page, setup, 0.9)
+    steps, rho, n = lab.settings.steps, lab.radius, len(lab.W)
 
-if section == "look":
-    pure = linear.log10_gradient_norms([[0.9]], [1.0], 1000)
-    zero = precision.milestones(pure, "float32").zero
-    st.markdown(words("look.text", half_life=plain(math.log(0.5) / math.log(0.9)), zero=zero))
+    picture, reading = st.columns([3, 1], gap="medium")
+    with picture:
+        path_picture.draw_path(page, lab)
+    with reading:
+        vanishes = bool(lab.norms[-1] < lab.norms[0])
+        seen = [
+            words(
+                f"read.{'left' if vanishes else 'grown'}", steps=f"{steps:,}", size=from_log10(lab.norms[-1])
+            )
+        ]
+        half = stories.half_from(lab.norms)
+        if half is not None and rho < 1:
+            seen.append(words("read.half", half=f"{half:,}", half_life=plain(math.log(0.5) / math.log(rho))))
+        peak = int(lab.norms.argmax())
+        if vanishes and lab.norms[peak] > lab.norms[0] + 0.1:
+            seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
+        moved = compute.last_reach(lab.W, lab.gradient, steps, RATE, lab.settings.seed, "float32")
+        if moved == steps:
+            seen.append(words("read.moves_all", steps=f"{steps:,}"))
+        elif moved is not None:
+            seen.append(words("read.moves", reach=f"{moved:,}"))
+        path_picture.read_out(page, lab, seen, ("subnormal", "zero"))
 
-if section == "update":
-    rate = float(controls.choice(page, "rate", ["0.01", "0.1", "1"], "0.1", name=str))
-    farthest = min(steps, FARTHEST)
-    reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
-    last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
-    st.markdown(words("update.text", count=4 * n, rate=rate))
-    charts.show(
-        charts.unchanged,
-        frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
-        words,
-        key="update",
-        alt_text=words("update.alt"),
+    section = controls.section(
+        page, ["look", "update", "transient", "one", "saturation", "computed", "grain", "code"]
     )
-    st.markdown(words("update.read", **last))
 
-if section == "transient":
-    if n > LARGEST_POWERS:
-        st.markdown(words("transient.too_large", most=LARGEST_POWERS))
-    else:
-        story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
-        st.markdown(words(f"transient.{story.kind}", **story.values))
-        rate_path = linear.log10_gradient_norms([[rho]], [1.0], len(story.norms) - 1)
+    if section == "look":
+        pure = linear.log10_gradient_norms([[0.9]], [1.0], 1000)
+        zero = precision.milestones(pure, "float32").zero
+        st.markdown(words("look.text", half_life=plain(math.log(0.5) / math.log(0.9)), zero=zero))
+
+    if section == "update":
+        rate = float(controls.choice(page, "rate", ["0.01", "0.1", "1"], "0.1", name=str))
+        farthest = min(steps, FARTHEST)
+        reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
+        last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
+        st.markdown(words("update.text", count=4 * n, rate=rate))
         charts.show(
-            charts.power_norms,
+            charts.unchanged,
+            frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
+            words,
+            key="update",
+            alt_text=words("update.alt"),
+        )
+        st.markdown(words("update.read", **last))
+
+    if section == "transient":
+        if n > LARGEST_POWERS:
+            st.markdown(words("transient.too_large", most=LARGEST_POWERS))
+        else:
+            story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
+            st.markdown(words(f"transient.{story.kind}", **story.values))
+            rate_path = linear.log10_gradient_norms([[rho]], [1.0], len(story.norms) - 1)
+            charts.show(
+                charts.power_norms,
+                frames.lines(
+                    [
+                        Line(words("transient.powers"), frames.trend(story.norms), story.norms),
+                        Line(words("transient.rate"), "neutral", rate_path),
+                    ]
+                ),
+                words,
+                key="transient",
+                alt_text=words("transient.alt"),
+            )
+
+    if section == "one":
+        pair = {
+            kind: compute.paths(*compute.make_system(kind, max(n, 2), lab.settings.seed, "random")[:2], steps)
+            for kind in ("orthogonal", "jordan")
+        }
+        ends = {kind: from_log10(found.norms[-1]) for kind, found in pair.items()}
+        st.markdown(words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends))
+        charts.show(
+            charts.paths,
             frames.lines(
                 [
-                    Line(words("transient.powers"), frames.trend(story.norms), story.norms),
-                    Line(words("transient.rate"), "neutral", rate_path),
+                    Line(words("one.jordan"), "growing", pair["jordan"].norms),
+                    Line(words("one.orthogonal"), "neutral", pair["orthogonal"].norms),
                 ]
             ),
             words,
-            key="transient",
-            alt_text=words("transient.alt"),
+            key="one",
+            alt_text=words("one.alt"),
         )
 
-if section == "one":
-    pair = {
-        kind: compute.paths(*compute.make_system(kind, max(n, 2), lab.settings.seed, "random")[:2], steps)
-        for kind in ("orthogonal", "jordan")
-    }
-    ends = {kind: from_log10(found.norms[-1]) for kind, found in pair.items()}
-    st.markdown(words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends))
-    charts.show(
-        charts.paths,
-        frames.lines(
-            [
-                Line(words("one.jordan"), "growing", pair["jordan"].norms),
-                Line(words("one.orthogonal"), "neutral", pair["orthogonal"].norms),
-            ]
-        ),
-        words,
-        key="one",
-        alt_text=words("one.alt"),
-    )
-
-if section == "saturation":
-    scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
-    length = min(steps, 300)
-    through = {
-        name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
-        for name in ("identity", "tanh", "sigmoid")
-    }
-    ends = {name: from_log10(found[-1]) for name, found in through.items()}
-    sigma = float(compute.spectrum(lab.W).singular_values[0])
-    bounds = {name: plain(ACTIVATIONS[name].steepest * sigma) for name in ("tanh", "sigmoid")}
-    st.markdown(words("saturation.text", steps=length, **ends))
-    charts.show(
-        charts.paths,
-        frames.lines(
-            [Line(words(f"saturation.{name}"), frames.trend(path), path) for name, path in through.items()]
-        ),
-        words,
-        key="saturation",
-        alt_text=words("saturation.alt"),
-    )
-    st.markdown(words("saturation.bound", **bounds))
-
-if section == "computed":
-    computed = {
-        name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
-    }
-    st.markdown(words("computed.text", radius=plain(rho)))
-    charts.show(
-        charts.paths,
-        frames.lines(
-            [
-                Line(words("computed.exact"), frames.trend(lab.norms), lab.norms),
-                *(Line(name, name, path) for name, path in computed.items()),
-            ]
-        ),
-        words,
-        key="computed",
-        alt_text=words("computed.alt"),
-    )
-    told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
-    st.markdown("\n".join(f"- {story}" for story in told))
-
-if section == "grain":
-    count = controls.slider(page, "stages", 1, 200, 50)
-    grain = linear.log10_gradient_norms([[rho]], [1.0], linear_lab.LARGEST_STEPS)
-    zero = precision.milestones(grain, "float32").zero
-    arrives = from_log10(grain[count])
-    st.markdown(
-        words(
-            "grain.text" if rho < 1 else "grain.never",
-            radius=plain(rho),
-            percent=plain(100 * rho),
-            left=arrives,
-            count=count,
-            zero=f"{zero:,}" if zero else words("never"),
+    if section == "saturation":
+        scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
+        length = min(steps, 300)
+        through = {
+            name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
+            for name in ("identity", "tanh", "sigmoid")
+        }
+        ends = {name: from_log10(found[-1]) for name, found in through.items()}
+        sigma = float(compute.spectrum(lab.W).singular_values[0])
+        bounds = {name: plain(ACTIVATIONS[name].steepest * sigma) for name in ("tanh", "sigmoid")}
+        st.markdown(words("saturation.text", steps=length, **ends))
+        charts.show(
+            charts.paths,
+            frames.lines(
+                [
+                    Line(words(f"saturation.{name}"), frames.trend(path), path)
+                    for name, path in through.items()
+                ]
+            ),
+            words,
+            key="saturation",
+            alt_text=words("saturation.alt"),
         )
-    )
-    charts.show(
-        charts.grain,
-        frames.counted(grain[: count + 1]),
-        words,
-        key="grain",
-        alt_text=words("grain.alt"),
-    )
+        st.markdown(words("saturation.bound", **bounds))
 
-if section == "code":
-    take_home.code_and_data(page, lab)
+    if section == "computed":
+        computed = {
+            name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
+        }
+        st.markdown(words("computed.text", radius=plain(rho)))
+        charts.show(
+            charts.paths,
+            frames.lines(
+                [
+                    Line(words("computed.exact"), frames.trend(lab.norms), lab.norms),
+                    *(Line(name, name, path) for name, path in computed.items()),
+                ]
+            ),
+            words,
+            key="computed",
+            alt_text=words("computed.alt"),
+        )
+        told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
+        st.markdown("\n".join(f"- {story}" for story in told))
+
+    if section == "grain":
+        count = controls.slider(page, "stages", 1, 200, 50)
+        grain = linear.log10_gradient_norms([[rho]], [1.0], linear_lab.LARGEST_STEPS)
+        zero = precision.milestones(grain, "float32").zero
+        arrives = from_log10(grain[count])
+        st.markdown(
+            words(
+                "grain.text" if rho < 1 else "grain.never",
+                radius=plain(rho),
+                percent=plain(100 * rho),
+                left=arrives,
+                count=count,
+                zero=f"{zero:,}" if zero else words("never"),
+            )
+        )
+        charts.show(
+            charts.grain,
+            frames.counted(grain[: count + 1]),
+            words,
+            key="grain",
+            alt_text=words("grain.alt"),
+        )
+
+    if section == "code":
+        take_home.code_and_data(page, lab)
+
+
+at_the_radius()

@@ -139,6 +139,13 @@ def test_it_ends_with_the_first_W_that_is_nan_throughout():
     assert updates[-1].first_nan == Failure(3, "update", None, "inf−inf")
 
 
+def test_it_goes_on_while_a_row_of_W_is_still_a_number():
+    """Row 0 overflows, and inf · 0 makes its NaN; row 1 never meets it in a single step."""
+    updates = run([[3e38, 0.0], [0.0, 1.0]], [2.0, 0.0], [0.0, 0.0], steps=1, updates=3, dtype=np.float32)
+    assert [update.number for update in updates] == [1, 2, 3]
+    assert updates[0].first_nan == Failure(1, "gradient", 1, "inf·0")
+
+
 def test_it_ends_after_the_updates_asked_for():
     assert [update.number for update in run(*problem(radius=0.5), updates=7)] == [1, 2, 3, 4, 5, 6, 7]
 

@@ -9,7 +9,7 @@ import pytest
 import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import log10_path, log10_power_norm, matrix_powers, mp, rational, two_norm
+from oracles import exact_path, log10_path, log10_power_norm, matrix_powers, mp, rational, two_norm
 
 from core.linear import (
     GRADIENT_KINDS,
@@ -19,11 +19,13 @@ from core.linear import (
     gradient_path,
     log10_bounds,
     log10_gradient_norms,
+    log10_norms_through_modes,
     log10_power_norms,
     log10_uncertainty,
     make_gradient,
     make_matrix,
     mode_shares,
+    scaled_power,
     spectral_radius,
     spectrum,
 )
@@ -346,6 +348,25 @@ def test_power_norms_far_beyond_float64(kind, radius):
     assert errors(log10_power_norms(W, 2000)[-1:], [log10_power_norm(W, 2000)])[0] <= ACCURACY
 
 
+@pytest.mark.parametrize("k", [0, 1, 2, 100, 700])
+@pytest.mark.parametrize("kind", MATRIX_KINDS)
+def test_scaled_power_is_the_power_entry_by_entry(kind, k):
+    """W^k itself, not its transpose, and at k = 700 far below float64."""
+    W = make_matrix(kind, 3, 0.2, rng=rng())
+    P, s = scaled_power(W, k)
+    assert 0.5 <= np.abs(P).max() <= 1
+    for row, unit in zip(P, np.eye(3), strict=True):
+        *_, (exact, e) = exact_path(W.tolist(), unit.tolist(), k)
+        scale = mp.mpf(2) ** e / mp.mpf(10) ** mp.mpf(s)
+        np.testing.assert_allclose(row, [float(entry * scale) for entry in exact], rtol=1e-9, atol=1e-11)
+
+
+def test_scaled_power_of_a_nilpotent_matrix_is_zero():
+    P, s = scaled_power(np.eye(3, k=1), 5)
+    np.testing.assert_array_equal(P, np.zeros((3, 3)))
+    assert math.isfinite(s)
+
+
 @given(some.systems())
 def test_no_path_grows_faster_than_the_powers(system):
     W, gradient = system
@@ -627,6 +648,29 @@ def test_modes_add_up_to_the_path(kind):
         np.testing.assert_allclose(vector, np.ldexp(path.mantissas[k], path.exponents[k]), atol=1e-11)
 
 
+@pytest.mark.parametrize("kind", ["worked-example", "gaussian", "orthogonal", "symmetric", "rotation"])
+def test_the_textbooks_formula_is_right_where_the_eigenvectors_are(kind):
+    W, gradient = system(kind, 6, 0.3)
+    found = log10_norms_through_modes(W, gradient, 2000)
+    np.testing.assert_allclose(found, log10_gradient_norms(W, gradient, 2000), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("n", "decades"), [(2, 2), (3, 4), (16, 30)])
+def test_the_textbooks_formula_misses_by_decades_on_a_jordan_block(n, decades):
+    W, gradient = system("jordan", n, 1.0)
+    missed = np.abs(log10_norms_through_modes(W, gradient, 1000) - log10_gradient_norms(W, gradient, 1000))
+    assert missed.max() > decades
+
+
+def test_the_textbooks_formula_is_nan_where_no_inverse_is():
+    assert np.isnan(log10_norms_through_modes(*system("jordan", 64, 1.0), 10)).all()
+
+
+def test_the_textbooks_formula_of_a_zero_matrix_ends_at_once():
+    norms = log10_norms_through_modes(np.zeros((2, 2)), [3.0, 4.0], 3)
+    np.testing.assert_allclose(norms, [math.log10(5), -np.inf, -np.inf, -np.inf])
+
+
 def test_modes_of_a_diagonal_matrix_are_the_axes():
     modes = gradient_modes(np.diag([0.5, -2.0]), [3.0, 4.0])
     assert modes.eigenvalues.tolist() == [-2.0, 0.5]
@@ -674,6 +718,8 @@ BAD_MATRICES = {
     "complex": [[1j]],
 }
 TAKE_A_MATRIX = {
+    "log10_norms_through_modes": lambda W: log10_norms_through_modes(W, [1.0], 3),
+    "scaled_power": lambda W: scaled_power(W, 3),
     "make_gradient": lambda W: make_gradient("random", W, rng=rng()),
     "spectral_radius": spectral_radius,
     "spectrum": spectrum,
@@ -685,6 +731,7 @@ TAKE_A_MATRIX = {
     "log10_bounds": lambda W: log10_bounds(W, [1.0], 3),
 }
 TAKE_A_GRADIENT = {
+    "log10_norms_through_modes": lambda gradient: log10_norms_through_modes(np.eye(2), gradient, 3),
     "gradient_modes": lambda gradient: gradient_modes(np.eye(2), gradient),
     "gradient_path": lambda gradient: gradient_path(np.eye(2), gradient, 3),
     "log10_gradient_norms": lambda gradient: log10_gradient_norms(np.eye(2), gradient, 3),
@@ -692,6 +739,7 @@ TAKE_A_GRADIENT = {
     "log10_bounds": lambda gradient: log10_bounds(np.eye(2), gradient, 3),
 }
 TAKE_STEPS = {
+    "log10_norms_through_modes": lambda steps: log10_norms_through_modes(np.eye(2), np.ones(2), steps),
     "gradient_path": lambda steps: gradient_path(np.eye(2), np.ones(2), steps),
     "log10_gradient_norms": lambda steps: log10_gradient_norms(np.eye(2), np.ones(2), steps),
     "log10_uncertainty": lambda steps: log10_uncertainty(np.eye(2), np.ones(2), steps, rng=rng()),
@@ -755,6 +803,12 @@ def test_make_gradient_refuses_orthogonal_where_nothing_is(W):
 def test_gradient_modes_refuse_a_defective_matrix(W):
     with pytest.raises(ValueError, match=r"^W must be diagonalisable in float64, but cond\(Q\) is "):
         gradient_modes(W, np.ones(len(W)))
+
+
+@pytest.mark.parametrize("k", [-1, 0.5, None], ids=str)
+def test_scaled_power_refuses(k):
+    with pytest.raises(ValueError, match=r"^k must be a whole number, 0 or more, not "):
+        scaled_power(np.eye(2), k)
 
 
 @pytest.mark.parametrize("step", [-1, 0.5, None], ids=str)

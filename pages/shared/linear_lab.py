@@ -26,6 +26,13 @@ class Settings(NamedTuple):
     entered: Array | None  # the reader's own matrix, where `kind` is OWN
 
 
+class Setup(NamedTuple):
+    """What the reader has set, and the RNN that it describes, at the spectral radius 1."""
+
+    settings: Settings
+    system: compute.System
+
+
 class Lab(NamedTuple):
     """The RNN that the page is about, at the spectral radius that the reader has chosen."""
 
@@ -37,28 +44,35 @@ class Lab(NamedTuple):
     norms: Array  # (steps + 1,), log10, at `radius`
 
 
-def choose(page: Page, *, radius: float, steps: int, kind: str = "gaussian", n: int = 16) -> Lab:
-    """Draw the controls; the RNN they describe, from the link where it says otherwise."""
-    words = page.words
+def choose(page: Page, *, steps: int = 1000) -> Setup:
+    """Draw the controls of everything but the radius; what the reader has set, or the link."""
+    words, n = page.words, 16
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = controls.choice(page, "kind", [*MATRIX_KINDS, OWN], kind)
-        chosen_steps = controls.number(page, "steps", 1, LARGEST_STEPS, steps, step=50)
+        kind = controls.choice(page, "kind", [*MATRIX_KINDS, OWN], "gaussian")
+        steps = controls.number(page, "steps", 1, LARGEST_STEPS, steps, step=50)
         gradient_kind = controls.choice(page, "gradient", GRADIENT_KINDS, "random")
         with st.popover(words("controls.more")):
             if kind != OWN:
                 n = controls.number(page, "n", 1, LARGEST_SIZE, n)
             seed = controls.number(page, "seed", 0, 9999, 7)
     entered = own_matrix_panel.draw(page) if kind == OWN else None
-    settings = Settings(kind, n, seed, gradient_kind, chosen_steps, entered)
+    settings = Settings(kind, n, seed, gradient_kind, steps, entered)
     system = _system(page, settings)
+    if system.own_radius == 0:
+        page.complain("own.nilpotent")
+    return Setup(settings, system)
+
+
+def at_radius(page: Page, setup: Setup, radius: float) -> Lab:
+    """Draw the radius slider, at `radius` until it is moved; the RNN at the radius that it says."""
+    settings, system = setup
     if system.own_radius > 0:
-        default = system.own_radius if kind == OWN else radius
-        rho = controls.radius(page, default, of="own" if kind == OWN else "made")
+        default = radius if settings.entered is None else system.own_radius
+        rho = controls.radius(page, default, of="made" if settings.entered is None else "own")
         W = system.W * rho
     else:
-        page.complain("own.nilpotent")
         rho, W = 1.0, system.W
-    paths = compute.paths(system.W, system.gradient, chosen_steps)
+    paths = compute.paths(system.W, system.gradient, settings.steps)
     return Lab(settings, W, system.gradient, rho, paths, compute.at_radius(paths.norms, rho))
 
 

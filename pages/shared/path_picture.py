@@ -17,7 +17,7 @@ from pages.shared.numbers import plain
 from pages.shared.thinning import thin
 from pages.shared.words import Words
 
-TOUCHED = 41  # points of the path to hover over
+TOUCHED = 31  # points of the path to hover over
 WORTH_SAYING = 1e-6  # decades: below this no digit that the page shows is in doubt
 
 
