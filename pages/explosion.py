@@ -8,10 +8,166 @@ from core import linear, precision
 from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
+from pages.shared.linear_lab import Lab
 from pages.shared.numbers import from_log10, plain
 
 page = open_page("explosion")
 words = page.words
+
+
+def look(lab: Lab) -> None:
+    """What to try, and what the lines of the picture are."""
+    rho = lab.radius
+    pure = compute.scalar_path(1.1, 1000)
+    double, leaves = plain(math.log(2) / math.log(1.1)), precision.milestones(pure, "float32").overflow
+    lines_of_picture = words("read.rate", radius=plain(rho)) + " " + words("read.bounds")
+    rounding = from_log10(math.log10(precision.PRECISIONS["float64"].half_ulp))
+    text = words("look.text", double=double, overflow=leaves, rounding=rounding)
+    st.markdown(f"{text}\n{lines_of_picture}")
+
+
+def plane(lab: Lab) -> None:
+    """The eigenvalues in the complex plane, with the unit circle."""
+    rho = lab.radius
+    spectrum = compute.spectrum(lab.W)
+    sizes = abs(spectrum.eigenvalues)
+    outside, inside = int((sizes > 1 + 1e-9).sum()), int((sizes < 1 - 1e-9).sum())
+    chart, text = st.columns([1, 1])
+    with chart:
+        charts.show(
+            charts.eigenvalue_plane,
+            frames.eigenvalues(spectrum.eigenvalues / rho, rho),
+            words,
+            key="plane",
+            alt_text=words("plane.alt"),
+            width="content",
+        )
+    with text:
+        st.markdown(
+            words("plane.text", outside=outside, inside=inside, n=len(sizes), radius=plain(spectrum.radius))
+        )
+        kind = "sound" if spectrum.diagonalisable else "defective"
+        st.markdown(words(f"plane.{kind}", condition=from_log10(math.log10(spectrum.condition))))
+
+
+def powers(lab: Lab) -> None:
+    """W, Wᵀ and W^k as entries, and whose gradient it is after k steps."""
+    steps = lab.settings.steps
+    st.latex(words("powers.equation"))
+    k = controls.slider(page, "at", 0, steps, min(30, steps))
+    entries, modes = st.columns([1, 1], gap="large")
+    with entries:
+        if len(lab.W) <= frames.LARGEST_DRAWN:
+            power = compute.power(lab.W, k)
+            st.markdown(words("powers.not_transpose", k=k, size=from_log10(power.log10_growth)))
+            panels = {"W": lab.W, "transpose": lab.W.T, "power": power.entries}
+            named = {words(f"powers.{name}", k=k): matrix for name, matrix in panels.items()}
+            charts.show(
+                charts.matrix_entries,
+                frames.matrix_entries(named),
+                words,
+                key="entries",
+                alt_text=words("powers.alt_entries"),
+            )
+        else:
+            st.markdown(words("powers.too_large", most=frames.LARGEST_DRAWN))
+    with modes:
+        spectrum = compute.spectrum(lab.W)
+        if spectrum.diagonalisable:
+            shares = linear.mode_shares(compute.modes(lab.W, lab.gradient), k)
+            lead = plain(100 * float(shares.max()))
+            st.markdown(words("powers.modes", k=k) + " " + words("powers.lead", share=lead))
+            charts.show(
+                charts.mode_shares,
+                frames.mode_shares(spectrum.eigenvalues, shares),
+                words,
+                key="modes",
+                alt_text=words("powers.alt_modes"),
+            )
+        else:
+            through = compute.through_modes(lab.W, lab.gradient, steps)
+            wrong, right = from_log10(through[k]), from_log10(lab.norms[k])
+            condition = from_log10(math.log10(spectrum.condition))
+            st.error(words("powers.defective", condition=condition, k=k, wrong=wrong, right=right))
+            charts.show(
+                charts.paths,
+                frames.lines(
+                    [
+                        Line(words("powers.exact"), frames.trend(lab.norms), lab.norms),
+                        Line(words("powers.through"), "bound", through),
+                    ]
+                ),
+                words,
+                key="through",
+                alt_text=words("powers.alt_through"),
+            )
+
+
+def training(lab: Lab) -> None:
+    """A float32 run of gradient descent, up to the first inf and the first NaN."""
+    unroll, rate = st.columns(2)
+    with unroll:
+        length = controls.slider(page, "unroll", 1, 200, 25)
+    with rate:
+        learning_rate = float(controls.choice(page, "rate", ["0.001", "0.01", "0.1"], "0.01", name=str))
+    updates = compute.training(lab.W, length, learning_rate, 100, lab.settings.seed)
+    st.markdown(words("training.text", unroll=length))
+    chart, text = st.columns([3, 2], gap="medium")
+    with chart:
+        charts.show(
+            charts.training,
+            frames.training(words, updates),
+            words,
+            key="training",
+            alt_text=words("training.alt"),
+        )
+    with text:
+        for sentence in stories.training_story(words, updates):
+            st.markdown(sentence)
+        st.dataframe(frames.updates_table(words, updates), hide_index=True, alt=words("training.alt"))
+
+
+def tariffs(lab: Lab) -> None:
+    """The price of goods after each border."""
+    rho = lab.radius
+    count = controls.slider(page, "borders", 1, 200, 50)
+    price = compute.scalar_path(rho, linear_lab.LARGEST_STEPS)
+    story = "text" if rho > 1 else "never"
+    cost = from_log10(price[count])
+    overflow = precision.milestones(price, "float32").overflow
+    st.markdown(
+        words(
+            f"tariffs.{story}",
+            radius=plain(rho),
+            percent=plain(100 * abs(rho - 1)),
+            price=cost,
+            count=count,
+            overflow=f"{overflow:,}" if overflow else words("never"),
+        )
+    )
+    charts.show(
+        charts.prices,
+        frames.counted(price[: count + 1]),
+        words,
+        key="prices",
+        alt_text=words("tariffs.alt"),
+    )
+
+
+def code(lab: Lab) -> None:
+    """The core calls that make the picture, and its numbers."""
+    take_home.code_and_data(page, lab)
+
+
+SECTIONS = {
+    "look": look,
+    "plane": plane,
+    "powers": powers,
+    "training": training,
+    "tariffs": tariffs,
+    "code": code,
+}
+
 setup = linear_lab.choose(page)
 
 
@@ -19,8 +175,7 @@ setup = linear_lab.choose(page)
 def at_the_radius() -> None:
     """What follows the radius slider: its release draws this part of the page alone."""
     lab = linear_lab.at_radius(page, setup, 1.1)
-    steps, rho = lab.settings.steps, lab.radius
-
+    steps = lab.settings.steps
     picture, reading = st.columns([3, 1], gap="medium")
     with picture:
         path_picture.draw_path(page, lab)
@@ -38,135 +193,7 @@ def at_the_radius() -> None:
             seen.append(words("read.holds"))
         path_picture.read_out(page, lab, seen, ("norm", "overflow"))
 
-    section = controls.section(page, ["look", "plane", "powers", "training", "tariffs", "code"])
-
-    if section == "look":
-        pure = linear.log10_gradient_norms([[1.1]], [1.0], 1000)
-        double, leaves = plain(math.log(2) / math.log(1.1)), precision.milestones(pure, "float32").overflow
-        lines_of_picture = words("read.rate", radius=plain(rho)) + " " + words("read.bounds")
-        st.markdown(words("look.text", double=double, overflow=leaves) + "\n" + lines_of_picture)
-
-    if section == "plane":
-        spectrum = compute.spectrum(lab.W)
-        sizes = abs(spectrum.eigenvalues)
-        outside, inside = int((sizes > 1 + 1e-9).sum()), int((sizes < 1 - 1e-9).sum())
-        chart, text = st.columns([1, 1])
-        with chart:
-            charts.show(
-                charts.eigenvalue_plane,
-                frames.eigenvalues(spectrum.eigenvalues / rho, rho),
-                words,
-                key="plane",
-                alt_text=words("plane.alt"),
-                width="content",
-            )
-        with text:
-            st.markdown(
-                words(
-                    "plane.text", outside=outside, inside=inside, n=len(sizes), radius=plain(spectrum.radius)
-                )
-            )
-            kind = "sound" if spectrum.diagonalisable else "defective"
-            st.markdown(words(f"plane.{kind}", condition=from_log10(math.log10(spectrum.condition))))
-
-    if section == "powers":
-        st.latex(words("powers.equation"))
-        k = controls.slider(page, "at", 0, steps, min(30, steps))
-        entries, modes = st.columns([1, 1], gap="large")
-        with entries:
-            if len(lab.W) <= frames.LARGEST_DRAWN:
-                power = compute.power(lab.W, k)
-                st.markdown(words("powers.not_transpose", k=k, size=from_log10(power.log10_growth)))
-                panels = {"W": lab.W, "transpose": lab.W.T, "power": power.entries}
-                named = {words(f"powers.{name}", k=k): matrix for name, matrix in panels.items()}
-                charts.show(
-                    charts.matrix_entries,
-                    frames.matrix_entries(named),
-                    words,
-                    key="entries",
-                    alt_text=words("powers.alt_entries"),
-                )
-            else:
-                st.markdown(words("powers.too_large", most=frames.LARGEST_DRAWN))
-        with modes:
-            spectrum = compute.spectrum(lab.W)
-            if spectrum.diagonalisable:
-                shares = linear.mode_shares(compute.modes(lab.W, lab.gradient), k)
-                lead = plain(100 * float(shares.max()))
-                st.markdown(words("powers.modes", k=k) + " " + words("powers.lead", share=lead))
-                charts.show(
-                    charts.mode_shares,
-                    frames.mode_shares(spectrum.eigenvalues, shares),
-                    words,
-                    key="modes",
-                    alt_text=words("powers.alt_modes"),
-                )
-            else:
-                through = compute.through_modes(lab.W, lab.gradient, steps)
-                wrong, right = from_log10(through[k]), from_log10(lab.norms[k])
-                condition = from_log10(math.log10(spectrum.condition))
-                st.error(words("powers.defective", condition=condition, k=k, wrong=wrong, right=right))
-                charts.show(
-                    charts.paths,
-                    frames.lines(
-                        [
-                            Line(words("powers.exact"), frames.trend(lab.norms), lab.norms),
-                            Line(words("powers.through"), "bound", through),
-                        ]
-                    ),
-                    words,
-                    key="through",
-                    alt_text=words("powers.alt_through"),
-                )
-
-    if section == "training":
-        unroll, rate = st.columns(2)
-        with unroll:
-            length = controls.slider(page, "unroll", 1, 200, 25)
-        with rate:
-            learning_rate = float(controls.choice(page, "rate", ["0.001", "0.01", "0.1"], "0.01", name=str))
-        updates = compute.training(lab.W, length, learning_rate, 100, lab.settings.seed)
-        st.markdown(words("training.text", unroll=length))
-        chart, text = st.columns([3, 2], gap="medium")
-        with chart:
-            charts.show(
-                charts.training,
-                frames.training(words, updates),
-                words,
-                key="training",
-                alt_text=words("training.alt"),
-            )
-        with text:
-            for sentence in stories.training_story(words, updates):
-                st.markdown(sentence)
-            st.dataframe(frames.updates_table(words, updates), hide_index=True, alt=words("training.alt"))
-
-    if section == "tariffs":
-        count = controls.slider(page, "borders", 1, 200, 50)
-        price = linear.log10_gradient_norms([[rho]], [1.0], linear_lab.LARGEST_STEPS)
-        story = "text" if rho > 1 else "never"
-        cost = from_log10(price[count])
-        overflow = precision.milestones(price, "float32").overflow
-        st.markdown(
-            words(
-                f"tariffs.{story}",
-                radius=plain(rho),
-                percent=plain(100 * abs(rho - 1)),
-                price=cost,
-                count=count,
-                overflow=f"{overflow:,}" if overflow else words("never"),
-            )
-        )
-        charts.show(
-            charts.prices,
-            frames.counted(price[: count + 1]),
-            words,
-            key="prices",
-            alt_text=words("tariffs.alt"),
-        )
-
-    if section == "code":
-        take_home.code_and_data(page, lab)
+    SECTIONS[controls.section(page, tuple(SECTIONS))](lab)
 
 
 at_the_radius()

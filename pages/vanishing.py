@@ -4,11 +4,12 @@ import math
 
 import streamlit as st
 
-from core import linear, precision
+from core import precision
 from core.cells import ACTIVATIONS
 from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
+from pages.shared.linear_lab import Lab
 from pages.shared.numbers import from_log10, plain
 
 RATE = 0.1
@@ -17,6 +18,176 @@ LARGEST_POWERS = 32
 
 page = open_page("vanishing")
 words = page.words
+
+
+def look(_lab: Lab) -> None:
+    """What to try."""
+    pure = compute.scalar_path(0.9, 1000)
+    zero = precision.milestones(pure, "float32").zero
+    non_normal = compute.make_system("non-normal", 16, 7, "random").W * 0.9
+    peak = from_log10(float(compute.power_norms(non_normal, 100).max()))
+    st.markdown(words("look.text", half_life=plain(math.log(0.5) / math.log(0.9)), zero=zero, peak=peak))
+
+
+def update(lab: Lab) -> None:
+    """How many parameters an update leaves bit-identical, by the distance of the input."""
+    steps = lab.settings.steps
+    n = len(lab.W)
+    rate = float(controls.choice(page, "rate", ["0.01", "0.1", "1"], "0.1", name=str))
+    farthest = min(steps, FARTHEST)
+    reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
+    last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
+    st.markdown(words("update.text", count=4 * n, rate=rate))
+    charts.show(
+        charts.unchanged,
+        frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
+        words,
+        key="update",
+        alt_text=words("update.alt"),
+    )
+    st.markdown(words("update.read", **last))
+
+
+def transient(lab: Lab) -> None:
+    """‖W^k‖, which may grow long before it vanishes."""
+    steps = lab.settings.steps
+    rho = lab.radius
+    n = len(lab.W)
+    if n > LARGEST_POWERS:
+        st.markdown(words("transient.too_large", most=LARGEST_POWERS))
+    else:
+        story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
+        st.markdown(words(f"transient.{story.kind}", **story.values))
+        rate_path = compute.scalar_path(rho, len(story.norms) - 1)
+        charts.show(
+            charts.power_norms,
+            frames.lines(
+                [
+                    Line(words("transient.powers"), frames.trend(story.norms), story.norms),
+                    Line(words("transient.rate"), "neutral", rate_path),
+                ]
+            ),
+            words,
+            key="transient",
+            alt_text=words("transient.alt"),
+        )
+
+
+def one(lab: Lab) -> None:
+    """|λ| = 1 exactly: an orthogonal W against a Jordan block."""
+    steps = lab.settings.steps
+    n = len(lab.W)
+    pair = {
+        kind: compute.paths(*compute.make_system(kind, max(n, 2), lab.settings.seed, "random")[:2], steps)
+        for kind in ("orthogonal", "jordan")
+    }
+    ends = {kind: from_log10(found.norms[-1]) for kind, found in pair.items()}
+    st.markdown(words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends))
+    charts.show(
+        charts.paths,
+        frames.lines(
+            [
+                Line(words("one.jordan"), "growing", pair["jordan"].norms),
+                Line(words("one.orthogonal"), "neutral", pair["orthogonal"].norms),
+            ]
+        ),
+        words,
+        key="one",
+        alt_text=words("one.alt"),
+    )
+
+
+def saturation(lab: Lab) -> None:
+    """The gradient through saturating units, and the bound γσ₁."""
+    steps = lab.settings.steps
+    scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
+    length = min(steps, 300)
+    through = {
+        name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
+        for name in ("identity", "tanh", "sigmoid")
+    }
+    ends = {name: from_log10(found[-1]) for name, found in through.items()}
+    sigma = float(compute.spectrum(lab.W).singular_values[0])
+    bounds = {name: plain(ACTIVATIONS[name].steepest * sigma) for name in ("tanh", "sigmoid")}
+    st.markdown(words("saturation.text", steps=length, **ends))
+    charts.show(
+        charts.paths,
+        frames.lines(
+            [Line(words(f"saturation.{name}"), frames.trend(path), path) for name, path in through.items()]
+        ),
+        words,
+        key="saturation",
+        alt_text=words("saturation.alt"),
+    )
+    st.markdown(words("saturation.bound", **bounds))
+
+
+def computed(lab: Lab) -> None:
+    """What each floating-point type makes of the exact path."""
+    steps = lab.settings.steps
+    rho = lab.radius
+    computed = {
+        name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
+    }
+    st.markdown(words("computed.text", radius=plain(rho)))
+    charts.show(
+        charts.paths,
+        frames.lines(
+            [
+                Line(words("computed.exact"), frames.trend(lab.norms), lab.norms),
+                *(Line(name, name, path) for name, path in computed.items()),
+            ]
+        ),
+        words,
+        key="computed",
+        alt_text=words("computed.alt"),
+    )
+    told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
+    st.markdown("\n".join(f"- {story}" for story in told))
+
+
+def grain(lab: Lab) -> None:
+    """What is left of the grain after each stage."""
+    rho = lab.radius
+    count = controls.slider(page, "stages", 1, 200, 50)
+    grain = compute.scalar_path(rho, linear_lab.LARGEST_STEPS)
+    zero = precision.milestones(grain, "float32").zero
+    arrives = from_log10(grain[count])
+    st.markdown(
+        words(
+            "grain.text" if rho < 1 else "grain.never",
+            radius=plain(rho),
+            percent=plain(100 * rho),
+            left=arrives,
+            count=count,
+            zero=f"{zero:,}" if zero else words("never"),
+        )
+    )
+    charts.show(
+        charts.grain,
+        frames.counted(grain[: count + 1]),
+        words,
+        key="grain",
+        alt_text=words("grain.alt"),
+    )
+
+
+def code(lab: Lab) -> None:
+    """The core calls that make the picture, and its numbers."""
+    take_home.code_and_data(page, lab)
+
+
+SECTIONS = {
+    "look": look,
+    "update": update,
+    "transient": transient,
+    "one": one,
+    "saturation": saturation,
+    "computed": computed,
+    "grain": grain,
+    "code": code,
+}
+
 setup = linear_lab.choose(page)
 
 
@@ -24,8 +195,7 @@ setup = linear_lab.choose(page)
 def at_the_radius() -> None:
     """What follows the radius slider: its release draws this part of the page alone."""
     lab = linear_lab.at_radius(page, setup, 0.9)
-    steps, rho, n = lab.settings.steps, lab.radius, len(lab.W)
-
+    steps, rho = lab.settings.steps, lab.radius
     picture, reading = st.columns([3, 1], gap="medium")
     with picture:
         path_picture.draw_path(page, lab)
@@ -44,145 +214,12 @@ def at_the_radius() -> None:
             seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
         moved = compute.last_reach(lab.W, lab.gradient, steps, RATE, lab.settings.seed, "float32")
         if moved == steps:
-            seen.append(words("read.moves_all", steps=f"{steps:,}"))
+            seen.append(words("read.moves_all", rate=RATE, steps=f"{steps:,}"))
         elif moved is not None:
-            seen.append(words("read.moves", reach=f"{moved:,}"))
+            seen.append(words("read.moves", rate=RATE, reach=f"{moved:,}"))
         path_picture.read_out(page, lab, seen, ("subnormal", "zero"))
 
-    section = controls.section(
-        page, ["look", "update", "transient", "one", "saturation", "computed", "grain", "code"]
-    )
-
-    if section == "look":
-        pure = linear.log10_gradient_norms([[0.9]], [1.0], 1000)
-        zero = precision.milestones(pure, "float32").zero
-        st.markdown(words("look.text", half_life=plain(math.log(0.5) / math.log(0.9)), zero=zero))
-
-    if section == "update":
-        rate = float(controls.choice(page, "rate", ["0.01", "0.1", "1"], "0.1", name=str))
-        farthest = min(steps, FARTHEST)
-        reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
-        last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
-        st.markdown(words("update.text", count=4 * n, rate=rate))
-        charts.show(
-            charts.unchanged,
-            frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
-            words,
-            key="update",
-            alt_text=words("update.alt"),
-        )
-        st.markdown(words("update.read", **last))
-
-    if section == "transient":
-        if n > LARGEST_POWERS:
-            st.markdown(words("transient.too_large", most=LARGEST_POWERS))
-        else:
-            story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
-            st.markdown(words(f"transient.{story.kind}", **story.values))
-            rate_path = linear.log10_gradient_norms([[rho]], [1.0], len(story.norms) - 1)
-            charts.show(
-                charts.power_norms,
-                frames.lines(
-                    [
-                        Line(words("transient.powers"), frames.trend(story.norms), story.norms),
-                        Line(words("transient.rate"), "neutral", rate_path),
-                    ]
-                ),
-                words,
-                key="transient",
-                alt_text=words("transient.alt"),
-            )
-
-    if section == "one":
-        pair = {
-            kind: compute.paths(*compute.make_system(kind, max(n, 2), lab.settings.seed, "random")[:2], steps)
-            for kind in ("orthogonal", "jordan")
-        }
-        ends = {kind: from_log10(found.norms[-1]) for kind, found in pair.items()}
-        st.markdown(words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends))
-        charts.show(
-            charts.paths,
-            frames.lines(
-                [
-                    Line(words("one.jordan"), "growing", pair["jordan"].norms),
-                    Line(words("one.orthogonal"), "neutral", pair["orthogonal"].norms),
-                ]
-            ),
-            words,
-            key="one",
-            alt_text=words("one.alt"),
-        )
-
-    if section == "saturation":
-        scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
-        length = min(steps, 300)
-        through = {
-            name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
-            for name in ("identity", "tanh", "sigmoid")
-        }
-        ends = {name: from_log10(found[-1]) for name, found in through.items()}
-        sigma = float(compute.spectrum(lab.W).singular_values[0])
-        bounds = {name: plain(ACTIVATIONS[name].steepest * sigma) for name in ("tanh", "sigmoid")}
-        st.markdown(words("saturation.text", steps=length, **ends))
-        charts.show(
-            charts.paths,
-            frames.lines(
-                [
-                    Line(words(f"saturation.{name}"), frames.trend(path), path)
-                    for name, path in through.items()
-                ]
-            ),
-            words,
-            key="saturation",
-            alt_text=words("saturation.alt"),
-        )
-        st.markdown(words("saturation.bound", **bounds))
-
-    if section == "computed":
-        computed = {
-            name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
-        }
-        st.markdown(words("computed.text", radius=plain(rho)))
-        charts.show(
-            charts.paths,
-            frames.lines(
-                [
-                    Line(words("computed.exact"), frames.trend(lab.norms), lab.norms),
-                    *(Line(name, name, path) for name, path in computed.items()),
-                ]
-            ),
-            words,
-            key="computed",
-            alt_text=words("computed.alt"),
-        )
-        told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
-        st.markdown("\n".join(f"- {story}" for story in told))
-
-    if section == "grain":
-        count = controls.slider(page, "stages", 1, 200, 50)
-        grain = linear.log10_gradient_norms([[rho]], [1.0], linear_lab.LARGEST_STEPS)
-        zero = precision.milestones(grain, "float32").zero
-        arrives = from_log10(grain[count])
-        st.markdown(
-            words(
-                "grain.text" if rho < 1 else "grain.never",
-                radius=plain(rho),
-                percent=plain(100 * rho),
-                left=arrives,
-                count=count,
-                zero=f"{zero:,}" if zero else words("never"),
-            )
-        )
-        charts.show(
-            charts.grain,
-            frames.counted(grain[: count + 1]),
-            words,
-            key="grain",
-            alt_text=words("grain.alt"),
-        )
-
-    if section == "code":
-        take_home.code_and_data(page, lab)
+    SECTIONS[controls.section(page, tuple(SECTIONS))](lab)
 
 
 at_the_radius()

@@ -80,6 +80,12 @@ def paths(W: Array, gradient: Array, steps: int) -> Paths:
     )
 
 
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def scalar_path(rate: float, steps: int) -> Array:
+    """log10 of rate^k, k = 0 … steps: the path of a 1 × 1 matrix."""
+    return linear.log10_gradient_norms([[rate]], [1.0], steps)
+
+
 def at_radius(log10_path: Array, radius: float) -> Array:
     """The path of aW from that of W: k·log10 a more at step k."""
     return log10_path + np.arange(len(log10_path)) * math.log10(radius)
