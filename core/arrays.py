@@ -23,7 +23,7 @@ def log10_norms(vectors: Array) -> Array:
     """
     largest = np.max(np.abs(vectors), axis=-1)
     scale = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # nothing is scaled beside an inf or a NaN
         norms: Array = np.log10(scale) + np.log10(np.linalg.norm(vectors / scale[..., None], axis=-1))
     return norms
 
@@ -65,10 +65,10 @@ def as_floats(name: str, values: ArrayLike) -> Array:
     """`values` as float64; ValueError unless all are real, finite and below 1e300."""
     try:
         array = np.asarray(values)
-        floats = array.astype(np.float64, casting="same_kind")
+        floats = array.astype(np.float64, casting="same_kind", copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold real numbers") from None
-    if not np.all(np.abs(floats) < LARGEST_ENTRY):  # NaN fails this too
+    if floats.size and not -LARGEST_ENTRY < floats.min() <= floats.max() < LARGEST_ENTRY:  # nor NaN
         raise ValueError(f"{name} must hold finite numbers smaller than {LARGEST_ENTRY:g} in size")
     return floats
 
@@ -83,7 +83,12 @@ def check_count(name: str, count: int, least: int, most: int | None = None) -> N
 
 def check_positive(name: str, value: float) -> None:
     """ValueError unless `value` is a finite number above 0."""
-    if not (isinstance(value, int | float | np.number) and math.isfinite(value) and value > 0):
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    try:
+        positive = real and 0 < float(value) < math.inf
+    except OverflowError:  # a whole number past any float
+        positive = False
+    if not positive:
         raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
 
 

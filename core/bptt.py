@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.arrays import LOG10_2, Array, log10_norms
 from core.cells import RNN
@@ -32,9 +33,10 @@ def unroll(cell: RNN, x: Array, start: Array | None = None) -> Trace:
     hidden = np.empty((steps + 1, batch, hidden_units))
     pre_activations = np.empty((steps, batch, hidden_units))
     hidden[0] = start
-    for t in range(steps):
-        pre_activations[t] = cell.pre_activation(x[t], hidden[t])
-        hidden[t + 1] = cell.step(x[t], hidden[t])
+    with np.errstate(over="ignore", invalid="ignore"):  # states that explode are what is to be seen
+        for t in range(steps):
+            pre_activations[t] = cell.pre_activation(x[t], hidden[t])
+            hidden[t + 1] = cell.activate(pre_activations[t])
     return Trace(hidden, pre_activations)
 
 
@@ -49,11 +51,15 @@ def log10_hidden_gradient_norms(cell: RNN, trace: Trace, d_last: Array) -> Array
         raise ValueError(f"d_last must be finite, of shape ({batch}, {hidden_units}), not {d_last.shape}")
     norms = np.empty((steps + 1, batch))
     norms[steps] = log10_norms(d_last)
-    d_h, exponents = d_last, np.zeros(batch, dtype=np.int64)
+    d_h, exponents = _normalised(d_last)
     for t in reversed(range(steps)):
-        d_h = cell.step_back(d_h, trace.pre_activations[t])
-        _, shifts = np.frexp(np.max(np.abs(d_h), axis=1))
-        d_h = np.ldexp(d_h, -shifts[:, None])
+        d_h, shifts = _normalised(cell.step_back(d_h, trace.pre_activations[t]))
         exponents += shifts
         norms[t] = log10_norms(d_h) + exponents * LOG10_2
     return norms
+
+
+def _normalised(vectors: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Each vector (B, H) scaled by a power of two to a largest entry from ½ to 1, and the exponents (B,)."""
+    _, shifts = np.frexp(np.max(np.abs(vectors), axis=1))
+    return np.ldexp(vectors, -shifts[:, None]), shifts.astype(np.int64)

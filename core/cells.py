@@ -63,9 +63,13 @@ class RNN:
         p = self.parameters
         return x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"]
 
+    def activate(self, a: Array) -> Array:
+        """φ(a)."""
+        return ACTIVATIONS[self.activation].value(a)
+
     def step(self, x: Array, h: Array) -> Array:
         """h_t = φ(a_t); x (B, X), h (B, H) → (B, H)."""
-        return ACTIVATIONS[self.activation].value(self.pre_activation(x, h))
+        return self.activate(self.pre_activation(x, h))
 
     def step_back(self, d_h: Array, a: Array) -> Array:
         """∂L/∂h_{t−1} = W_hhᵀ (φ′(a_t) ∘ ∂L/∂h_t); d_h (B, H), a_t (B, H) → (B, H)."""

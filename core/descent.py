@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from core.arrays import Array, as_matrix, as_vector, check_count, check_positive, log10_norms
 
 OPERATIONS = ("forward", "loss", "backward", "gradient", "norm", "update")
+TYPES = ("float16", "float32", "float64")
 CAUSES = ("overflow", "inf·0", "inf−inf", "passed on")
 
 
@@ -69,20 +70,35 @@ def descend(
     Plain back-propagation through time: δ_T = h_T − y, δ_{t−1} = Wᵀ δ_t, ∂L/∂W = Σ_t δ_t h_{t−1}ᵀ,
     every array of the type `dtype` and nothing rescaled. Ends after `updates`, or with the first
     update whose W is NaN throughout: nothing changes any more. Raises ValueError for a W that
-    isn't square and finite, vectors of another length, counts below 1 or a rate not above 0.
+    isn't square and finite, vectors of another length, counts below 1, a rate not above 0, a type
+    that isn't in TYPES, or a number that the type can't hold.
     """
     check_count("steps", steps, 1)
     check_count("updates", updates, 1)
     check_positive("rate", rate)
-    n = len(as_matrix("W", W))
-    h0 = as_vector("start", start, n).astype(dtype)
-    y = as_vector("target", target, n).astype(dtype)
-    return _updates(as_matrix("W", W).astype(dtype), h0, y, steps, h0.dtype.type(rate), updates)
+    W = as_matrix("W", W)
+    start, target = (as_vector(name, v, len(W)) for name, v in (("start", start), ("target", target)))
+    weights, h0, y, rates = (
+        _rounded(name, values, dtype)
+        for name, values in (("W", W), ("start", start), ("target", target), ("rate", np.array([rate])))
+    )
+    return _updates(weights, h0, y, steps, rates, updates)
 
 
-def _updates(
-    W: Array, h0: Array, y: Array, steps: int, rate: np.floating[Any], updates: int
-) -> Iterator[Update]:
+def _rounded(name: str, values: Array, dtype: DTypeLike) -> Array:
+    known = {np.dtype(of): of for of in TYPES}
+    try:
+        of = known[np.dtype(dtype)]
+    except (TypeError, KeyError):
+        raise ValueError(f"dtype must be one of {', '.join(TYPES)}, not {dtype!r}") from None
+    with np.errstate(over="ignore"):
+        rounded: Array = values.astype(of)
+    if not np.isfinite(rounded).all():
+        raise ValueError(f"{name} must be finite in {of}")
+    return rounded
+
+
+def _updates(W: Array, h0: Array, y: Array, steps: int, rate: Array, updates: int) -> Iterator[Update]:
     watch = _Watch()
     for number in range(1, updates + 1):
         before = W
@@ -94,8 +110,10 @@ def _updates(
             gradient = _backward(W, hidden, error, number, watch)
             norm = np.sqrt(np.sum(gradient * gradient))
             watch.see(norm, number, "norm", None, gradient, gradient)
-            W = before - rate * gradient
-            watch.see(W, number, "update", None, rate * gradient)
+            change = rate * gradient
+            watch.see(change, number, "update", None, rate, gradient)
+            W = before - change
+            watch.see(W, number, "update", None, change)
         changed = int(np.sum(W.view(f"u{W.itemsize}") != before.view(f"u{W.itemsize}")))
         yield Update(
             number, float(loss), float(norm), _log10_norm(gradient), changed, watch.first_inf, watch.first_nan

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core.arrays import (
+    LARGEST_ENTRY,
     LOG10_2,
     Array,
     ComplexArray,
@@ -28,8 +28,10 @@ from core.arrays import (
 )
 
 LARGEST_SIZE = 256
-STEPS_BETWEEN_RESCALES = 64
-SAFE_SIZES = (2.0**-450, 2.0**450)  # whose squares float64 still holds
+STEPS_BETWEEN_RESCALES = 256
+ENTRIES_IN_A_BLOCK = 2**20  # 8 MiB: fewer steps where each is a whole matrix
+SAFE_SQUARES = (2.0**-900, 2.0**900)  # of the norms in a block: half of float64's range, to be safe
+UNCERTAINTY_DRAWS = 3
 DEFECTIVE_CONDITION = 1e7  # from here on Q costs seven of float64's sixteen digits, or more
 
 
@@ -52,7 +54,10 @@ class Modes(NamedTuple):
 
 
 class GradientPath(NamedTuple):
-    """(Wᵀ)^k g for k = 0 … steps, row k being mantissas[k] · 2**exponents[k]."""
+    """(Wᵀ)^k g for k = 0 … steps, row k being mantissas[k] · 2**exponents[k].
+
+    Every mantissa but zero is of a size whose square float64 holds.
+    """
 
     mantissas: Array  # (steps + 1, n)
     exponents: Array  # (steps + 1,), whole numbers
@@ -125,7 +130,11 @@ def make_matrix(kind: str, n: int, radius: float, *, rng: np.random.Generator) -
     check_count("n", n, 1, LARGEST_SIZE)
     check_positive("radius", radius)
     W = _BUILDERS[kind](n, rng)
-    return W * (radius / spectral_radius(W))
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = W * (radius / spectral_radius(W))
+    if not np.all(np.abs(W) < LARGEST_ENTRY):
+        raise ValueError(f"radius must leave every entry of W below {LARGEST_ENTRY:g}, not {radius!r}")
+    return W
 
 
 def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array:
@@ -267,8 +276,15 @@ def log10_gradient_norms(W: ArrayLike, gradient: ArrayLike, steps: int) -> Array
     Right where float64 has long overflowed or underflowed, and never through eigenvectors.
     Raises as `gradient_path` does.
     """
-    path = gradient_path(W, gradient, steps)
-    return log10_norms(path.mantissas) + path.exponents * LOG10_2
+    W = as_matrix("W", W)
+    gradient = as_vector("gradient", gradient, len(W))
+    with np.errstate(divide="ignore"):
+        return np.concatenate(
+            [
+                0.5 * np.log10(_squares(vectors)) + exponent * LOG10_2
+                for vectors, exponent in _scaled_products(gradient, W, steps)
+            ]
+        )
 
 
 def log10_uncertainty(W: ArrayLike, gradient: ArrayLike, steps: int, *, rng: np.random.Generator) -> Array:
@@ -276,15 +292,20 @@ def log10_uncertainty(W: ArrayLike, gradient: ArrayLike, steps: int, *, rng: np.
 
     What float64 itself can't know about the path, however it is computed: next to nothing for
     most matrices, up to whole decades for a defective W in a rotated basis, or for a gradient
-    with nothing on the dominant mode but its rounding. One random draw, so an order of size.
-    Raises as `gradient_path` does.
+    with nothing on the dominant mode but its rounding; inf where only a last digit tells a path
+    from zero. The largest of a few random draws, so an order of size. Raises as `gradient_path`
+    does.
     """
     W = as_matrix("W", W)
     gradient = as_vector("gradient", gradient, len(W))
-    last_digit = np.finfo(np.float64).eps * rng.choice([-1.0, 1.0], size=(len(W) + 1, len(W)))
-    moved = log10_gradient_norms(W * (1 + last_digit[:-1]), gradient * (1 + last_digit[-1]), steps)
-    with np.errstate(invalid="ignore"):  # −inf − (−inf): zero stays zero
-        return np.nan_to_num(np.abs(moved - log10_gradient_norms(W, gradient, steps)))
+    norms = log10_gradient_norms(W, gradient, steps)
+    largest = np.zeros(steps + 1)
+    for _ in range(UNCERTAINTY_DRAWS):
+        last_digit = np.finfo(np.float64).eps * rng.choice([-1.0, 1.0], size=(len(W) + 1, len(W)))
+        moved = log10_gradient_norms(W * (1 + last_digit[:-1]), gradient * (1 + last_digit[-1]), steps)
+        with np.errstate(invalid="ignore"):  # −inf − (−inf): zero stays zero
+            largest = np.maximum(largest, np.nan_to_num(np.abs(moved - norms), posinf=np.inf))
+    return largest
 
 
 def log10_power_norms(W: ArrayLike, steps: int) -> Array:
@@ -309,7 +330,8 @@ def scaled_power(W: ArrayLike, k: int) -> tuple[Array, float]:
     square and finite, or a negative k.
     """
     W = as_matrix("W", W)
-    for powers, exponent in _scaled_products(np.eye(len(W)), W, k):
+    check_count("k", k, 0)
+    for powers, exponent in _scaled_products(np.eye(len(W)), W.T, k):
         last, so_far = powers[-1], exponent
     P, shift = _normalised(last)
     return P, (so_far + shift) * LOG10_2
@@ -318,15 +340,18 @@ def scaled_power(W: ArrayLike, k: int) -> tuple[Array, float]:
 def log10_bounds(W: ArrayLike, gradient: ArrayLike, steps: int) -> tuple[Array, Array]:
     """(lower, upper), each (steps + 1,): k·log10 σ_min + log10 ‖g‖ and k·log10 σ_max + log10 ‖g‖.
 
-    No path can leave them; ρ(W) < 1 alone promises no bound at any one step. Raises as
-    `gradient_path` does.
+    No path can leave them; ρ(W) < 1 alone promises no bound at any one step. Where the computed
+    σ_min is no larger than its rounding, n·eps·σ_max, it promises nothing and counts as 0. Raises
+    as `gradient_path` does.
     """
     W = as_matrix("W", W)
     gradient = as_vector("gradient", gradient, len(W))
     check_count("steps", steps, 0)
     singular_values = np.linalg.svd(W, compute_uv=False)
+    largest, smallest = singular_values[0], singular_values[-1]
+    known = smallest > len(W) * np.finfo(np.float64).eps * largest
     start = float(log10_norms(gradient))
-    return _line(start, singular_values[-1], steps), _line(start, singular_values[0], steps)
+    return _line(start, smallest if known else 0.0, steps), _line(start, largest, steps)
 
 
 def _line(start: float, rate: float, steps: int) -> Array:
@@ -338,29 +363,34 @@ def _line(start: float, rate: float, steps: int) -> Array:
 
 
 def _scaled_products(first: Array, W: Array, steps: int) -> Iterator[tuple[Array, int]]:
-    """Yield, block by block, first · W^k for k = 0 … steps as (mantissas, exponent of two).
+    """Yield, block by block, (Wᵀ)^k · first for k = 0 … steps as (mantissas, exponent of two).
 
     A block is multiplied out plainly and its last product scaled back to about 1 by a power of
-    two, which is exact. A block that leaves the safe range on the way is done again at half the
-    length: the shortest, one step from a vector of size 1, is always safe.
+    two, which is exact. A block that leaves SAFE_SQUARES on the way is done again at half the
+    length; a block of one step, which always holds, is scaled back itself. So every mantissa
+    but zero is of a size whose square float64 holds.
     """
     check_count("steps", steps, 0)
+    multiply = np.ascontiguousarray(W).T.dot  # the method: np.dot costs twice as much where n is small
     latest, exponent = _normalised(first)
     yield latest[None], exponent
-    done, block = 0, STEPS_BETWEEN_RESCALES
+    done, block = 0, min(STEPS_BETWEEN_RESCALES, max(1, ENTRIES_IN_A_BLOCK // first.size))
     while done < steps:
         length = min(block, steps - done)
-        products = np.empty((length + 1, *first.shape), dtype=first.dtype)
-        products[0] = latest
+        products = np.empty((length, *first.shape))
+        following = latest
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for now, following in pairwise(products):
-                np.dot(now, W, out=following)
-        if length > 1 and not _all_safe(products[1:]):
+            for row in products:
+                following = multiply(following, row)
+        if length > 1 and not _all_safe(products):
             block = length // 2
             continue
         done += length
-        yield products[1:], exponent
-        latest, shift = _normalised(products[-1])
+        latest, shift = _normalised(following)
+        if length == 1:
+            yield latest[None], exponent + shift
+        else:
+            yield products, exponent
         exponent += shift
 
 
@@ -371,6 +401,12 @@ def _normalised(array: Array) -> tuple[Array, int]:
 
 
 def _all_safe(products: Array) -> bool:
-    sizes = np.abs(products).reshape(len(products), -1).max(axis=1)
-    least, most = SAFE_SIZES
-    return bool(np.all((sizes > least) & (sizes < most)))
+    squares = _squares(products.reshape(len(products), -1))
+    least, most = SAFE_SQUARES
+    return bool(np.all((squares > least) & (squares < most)))
+
+
+def _squares(vectors: Array) -> Array:
+    """‖v‖² of each row."""
+    squares: Array = np.einsum("ki,ki->k", vectors, vectors)
+    return squares

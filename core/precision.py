@@ -138,7 +138,7 @@ def bit_identical(weights: ArrayLike, updates: ArrayLike, dtype: str) -> NDArray
     if np.shape(updates)[len(np.shape(updates)) - len(shape) :] != shape:
         raise ValueError(f"updates must end in the shape of weights, {shape}, not {np.shape(updates)}")
     before = round_to(weights, dtype)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         after = round_to(before - round_to(updates, dtype), dtype)
     same: NDArray[np.bool_] = before.view(np.uint64) == after.view(np.uint64)
     return same
