@@ -70,4 +70,4 @@ with st.expander(words("equations_title")):
         label, formula = st.columns([1, 6], vertical_alignment="center")
         label.markdown(f"**{number}**")
         formula.latex(equation)
-    st.markdown(words("footnotes.text"))
+    st.markdown(words("footnotes.title") + "\n" + words("footnotes.text"))

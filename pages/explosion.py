@@ -189,6 +189,8 @@ def at_the_radius() -> None:
             seen.append(words("read.crosses", largest=largest, **at))
         elif float32.squared_overflow is not None:
             seen.append(words("read.norm_only", norm=f"{float32.squared_overflow:,}"))
+        elif float32.zero is not None:
+            seen.append(words("read.zero", zero=f"{float32.zero:,}"))
         else:
             seen.append(words("read.holds"))
         path_picture.read_out(page, lab, seen, ("norm", "overflow"))

@@ -25,7 +25,7 @@ MEANINGS = (
 DASHES = [[1, 0], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2]]
 LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
-CROWDED = 0.06  # of the picture's half height: closer to 10⁰ than this, a limit's name would cover others
+CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -66,16 +66,16 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
     norm at the radius 1), moves (1 where it moves with the radius, 0 where not), text, short (the
     text while the radius is being dragged), touch (whether pointing at it says its numbers: each
     such point costs the browser two marks), radius (that of the server). A limit's base is its
-    height and its k the side of its name, 0 left or 1 right. The picture is as high above 10⁰ as
-    below.
+    height, its k the side of its name, 0 left or 1 right, and its room the decades to the next
+    line. The picture is as high above 10⁰ as below.
     """
     rows = alt.Chart()
-    x = alt.X("k:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    x = alt.X("k:Q", title=words("axis.steps_back"), scale=alt.Scale(nice=False), axis=_whole_steps())
     y = alt.Y(
         "y:Q",
         title=words("axis.gradient_norm"),
         scale=alt.Scale(nice=False, zero=False),
-        axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1, tickCount=9),
+        axis=_decades(tickCount=9),
     )
     hover = alt.selection_point(
         name="hover", nearest=True, on="pointerover", clear="pointerout", fields=["k"], empty=False
@@ -93,7 +93,7 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
     floor = once.mark_rule(strokeWidth=1.5).encode(y="zero:Q", color=meaning("neutral"))
 
     limits = rows.transform_filter(
-        f"datum.layer == 'limit' && abs(datum.y) < datum.top && abs(datum.y) > {CROWDED} * datum.top"
+        f"datum.layer == 'limit' && abs(datum.y) < datum.top && datum.room > {CROWDED} * datum.top"
     ).transform_calculate(label="abs(datum.live - datum.radius) < 1e-9 ? datum.text : datum.short")
     limit_rules = limits.mark_rule(strokeDash=[2, 4], strokeWidth=1.5).encode(y=y, color=meaning("neutral"))
     names = limits.encode(y=y, text="label:N", color=meaning("text"))
@@ -166,6 +166,19 @@ def by_meaning(field: str) -> alt.Color:
 def meaning(name: str) -> alt.ColorDatum:
     """One meaning's colour for a whole mark of a layered chart in which another is `by_meaning`."""
     return alt.ColorDatum(name)
+
+
+def _decades(**options: Any) -> alt.Axis:
+    """An axis of log10 values, ticked as powers of ten, or as plain numbers where it spans less than two."""
+    value = "datum.value"
+    label = (
+        f"abs({value} - round({value})) < 1e-6 ? {powers_of_ten(value)} : format(pow(10, {value}), '.2~r')"
+    )
+    return alt.Axis(labelExpr=label, tickMinStep=0.1, **options)
+
+
+def _whole_steps(**options: Any) -> alt.Axis:
+    return alt.Axis(grid=False, tickMinStep=1, format=",d", **options)
 
 
 def powers_of_ten(exponent: str) -> str:
@@ -328,12 +341,12 @@ def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
     scale = alt.Scale(nice=False)
     floor = rows.mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
     line = rows.mark_line(strokeWidth=3).encode(
-        x=alt.X("k:Q", title=x_title, scale=scale, axis=alt.Axis(grid=False, tickCount=4, format=",d")),
+        x=alt.X("k:Q", title=x_title, scale=scale, axis=_whole_steps(tickCount=4)),
         y=alt.Y(
             "y:Q",
             title=y_title,
             scale=scale,
-            axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickCount=4, tickMinStep=1),
+            axis=_decades(tickCount=4),
         ),
         color=by_meaning("trend"),
     )
@@ -349,11 +362,9 @@ def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str) -> alt.Chart:
                 "k:Q",
                 title=x_title,
                 scale=alt.Scale(nice=False, zero=True),
-                axis=alt.Axis(grid=False, tickMinStep=1, format=",d"),
+                axis=_whole_steps(),
             ),
-            y=alt.Y(
-                "y:Q", title=y_title, axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1)
-            ),
+            y=alt.Y("y:Q", title=y_title, axis=_decades()),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
                 alt.Tooltip("k:Q", title=x_title, format=",d"),
@@ -393,12 +404,8 @@ def _counted(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
         alt.Chart(frame)
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
-            x=alt.X(
-                "k:Q", title=x_title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickMinStep=1)
-            ),
-            y=alt.Y(
-                "y:Q", title=y_title, axis=alt.Axis(labelExpr=powers_of_ten("datum.value"), tickMinStep=1)
-            ),
+            x=alt.X("k:Q", title=x_title, scale=alt.Scale(nice=False), axis=_whole_steps()),
+            y=alt.Y("y:Q", title=y_title, axis=_decades()),
             color=by_meaning("trend"),
             tooltip=[
                 alt.Tooltip("k:Q", title=x_title, format=",d"),

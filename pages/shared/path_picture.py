@@ -26,24 +26,26 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
     norms, steps = lab.paths.norms, lab.settings.steps
     alive = norms[: zero_from(norms)]
     kept = thin(alive)
-    rows = [("path", int(k), alive[k], 1, "", "") for k in kept]
-    rows += [("rate", k, 0.0, 1, "", "") for k in (0, steps)]
+    rows = [("path", int(k), alive[k], 1, "", "", 0.0) for k in kept]
+    rows += [("rate", k, 0.0, 1, "", "", 0.0) for k in (0, steps)]
     for name, bound in (("lower", lab.paths.lower), ("upper", lab.paths.upper)):
         if np.isfinite(bound[-1]):
-            rows += [("bound", k, bound[k], 1, name, "") for k in (0, steps)]
+            rows += [("bound", k, bound[k], 1, name, "", 0.0) for k in (0, steps)]
     rows += [row for name in PRECISIONS for row in _limits(page.words, lab.norms, name)]
     for name in PRECISIONS:
         found = milestones(lab.norms, name)
         crossed = {found.overflow, found.squared_overflow, found.zero} - {None, 0}
         rows += [
-            ("crossing", k, norms[k], 1, "", "") for k in crossed if k is not None and np.isfinite(norms[k])
+            ("crossing", k, norms[k], 1, "", "", 0.0)
+            for k in crossed
+            if k is not None and np.isfinite(norms[k])
         ]
-    frame = pd.DataFrame(rows, columns=["layer", "k", "base", "moves", "text", "short"])
+    frame = pd.DataFrame(rows, columns=["layer", "k", "base", "moves", "text", "short", "room"])
     touched = frame.index.isin(np.linspace(0, len(kept) - 1, TOUCHED).round())
     return frame.assign(radius=lab.radius, touch=touched)
 
 
-def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, float, int, str, str]]:
+def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, float, int, str, str, float]]:
     """The lines where a type ends: `text` says at which step the path meets them, `short` doesn't."""
     precision, found = PRECISIONS[name], milestones(log10_path, name)
     side = 1 if name == "float16" else 0  # the path starts at the left, where float16's lines are near it
@@ -54,10 +56,14 @@ def _limits(words: Words, log10_path: Array, name: str) -> list[tuple[str, int, 
     at_upper = words("limit.overflow_at", types=types, step=step, norm=norm) if step else upper
     if norm and not step:
         at_upper = words("limit.norm_at", types=types, norm=norm)
-    ends = [("limit", side, precision.log10_zero, 0, at_lower, lower)]
-    if name != "bfloat16":
-        ends.append(("limit", side, precision.log10_overflow, 0, at_upper, upper))
-    return ends
+    top, bottom = precision.log10_overflow, precision.log10_zero
+    if name == "bfloat16":
+        room = bottom - PRECISIONS["float32"].log10_zero
+        return [("limit", side, bottom, 0, at_lower, lower, room)]
+    return [
+        ("limit", side, top, 0, at_upper, upper, top),
+        ("limit", side, bottom, 0, at_lower, lower, -bottom),
+    ]
 
 
 def zero_from(log10_path: Array) -> int:
@@ -68,13 +74,14 @@ def zero_from(log10_path: Array) -> int:
 
 def draw_path(page: Page, lab: Lab) -> None:
     """The main picture: the gradient's path on a log scale."""
-    charts.show(
-        charts.gradient_path,
-        path_frame(page, lab),
-        page.words,
-        key=f"{page.name}-path",
-        alt_text=page.words("alt_path"),
-    )
+    with st.container(key=f"{page.name}-picture"):
+        charts.show(
+            charts.gradient_path,
+            path_frame(page, lab),
+            page.words,
+            key=f"{page.name}-path",
+            alt_text=page.words("alt_path"),
+        )
 
 
 def read_out(page: Page, lab: Lab, story: Sequence[str], columns: tuple[str, ...]) -> None:

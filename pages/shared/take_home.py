@@ -9,6 +9,7 @@ import streamlit as st
 from pages.shared import compute
 from pages.shared.frame import Page
 from pages.shared.linear_lab import Lab
+from pages.shared.save_picture import save_picture
 
 
 def code_and_data(page: Page, lab: Lab) -> None:
@@ -17,9 +18,10 @@ def code_and_data(page: Page, lab: Lab) -> None:
     st.markdown(words("code_title"))
     st.code(snippet(lab), language="python")
     st.markdown(words("csv_title"))
-    st.download_button(
-        words("download_csv"), path_csv(lab), f"{page.name}.csv", "text/csv", on_click="ignore"
-    )
+    with st.container(horizontal=True):
+        csv = path_csv(lab)
+        st.download_button(words("download_csv"), csv, f"{page.name}.csv", "text/csv", on_click="ignore")
+        save_picture(words("save_svg"), container=f"{page.name}-picture", file=f"{page.name}.svg")
 
 
 def snippet(lab: Lab) -> str:
