@@ -49,14 +49,14 @@ def log10_hidden_gradient_norms(cell: RNN, trace: Trace, d_last: Array) -> Array
     steps, batch, hidden_units = trace.pre_activations.shape
     if d_last.shape != (batch, hidden_units) or not np.isfinite(d_last).all():
         raise ValueError(f"d_last must be finite, of shape ({batch}, {hidden_units}), not {d_last.shape}")
-    norms = np.empty((steps + 1, batch))
-    norms[steps] = log10_norms(d_last)
-    d_h, exponents = _normalised(d_last)
+    mantissas = np.empty((steps + 1, batch, hidden_units))
+    exponents = np.empty((steps + 1, batch), dtype=np.int64)
+    mantissas[steps], exponents[steps] = _normalised(d_last)
     for t in reversed(range(steps)):
-        d_h, shifts = _normalised(cell.step_back(d_h, trace.pre_activations[t]))
-        exponents += shifts
-        norms[t] = log10_norms(d_h) + exponents * LOG10_2
-    return norms
+        d_h = cell.step_back(mantissas[t + 1], trace.pre_activations[t])
+        mantissas[t], shifts = _normalised(d_h)
+        exponents[t] = exponents[t + 1] + shifts
+    return log10_norms(mantissas) + exponents * LOG10_2
 
 
 def _normalised(vectors: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -49,6 +49,8 @@ class _Watch:
         self.first_nan: Failure | None = None
 
     def see(self, result: Array, update: int, operation: str, step: int | None, *operands: Array) -> None:
+        if math.isfinite(result.sum()):  # then so is every entry
+            return
         if self.first_inf is None and np.isinf(result).any():
             self.first_inf = Failure(update, operation, step, "overflow")
         if self.first_nan is None and np.isnan(result).any():
@@ -133,7 +135,7 @@ def _forward(W: Array, h0: Array, steps: int, number: int, watch: _Watch) -> lis
 def _backward(W: Array, hidden: list[Array], error: Array, number: int, watch: _Watch) -> Array:
     delta, gradient = error, np.zeros_like(W)
     for t in range(len(hidden) - 1, 0, -1):
-        gradient = gradient + np.outer(delta, hidden[t - 1])
+        gradient = gradient + delta[:, None] * hidden[t - 1]
         watch.see(gradient, number, "gradient", t, delta[:, None], hidden[t - 1])
         later, delta = delta, W.T @ delta
         watch.see(delta, number, "backward", t - 1, W.T, later)

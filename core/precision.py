@@ -106,8 +106,14 @@ def round_to(values: ArrayLike, dtype: str) -> Array:
     Raises ValueError for a type that isn't in PRECISIONS.
     """
     check_choice("dtype", dtype, tuple(PRECISIONS))
-    precision = PRECISIONS[dtype]
     exact = np.asarray(values, dtype=np.float64)
+    if dtype == "bfloat16":  # which numpy doesn't have
+        return _rounded(exact, PRECISIONS[dtype])
+    with np.errstate(over="ignore", under="ignore"):
+        return exact.astype(dtype).astype(np.float64)
+
+
+def _rounded(exact: Array, precision: Precision) -> Array:
     _, exponents = np.frexp(exact)  # |x| from 2^(e − 1) to 2^e
     quantum = np.maximum(exponents - 1, precision.smallest_exponent) - precision.bits + 1
     with np.errstate(over="ignore", invalid="ignore"):

@@ -11,6 +11,8 @@ from pages.shared.frames import Line
 from pages.shared.linear_lab import Lab
 from pages.shared.numbers import from_log10, plain
 
+UPDATES = 60
+
 page = open_page("explosion")
 words = page.words
 
@@ -110,7 +112,7 @@ def training(lab: Lab) -> None:
         length = controls.slider(page, "unroll", 1, 200, 25)
     with rate:
         learning_rate = float(controls.choice(page, "rate", ["0.001", "0.01", "0.1"], "0.01", name=str))
-    updates = compute.training(lab.W, length, learning_rate, 100, lab.settings.seed)
+    updates = compute.training(lab.W, length, learning_rate, UPDATES, lab.settings.seed)
     st.markdown(words("training.text", unroll=length))
     chart, text = st.columns([3, 2], gap="medium")
     with chart:

@@ -17,6 +17,7 @@ from pages.shared.words import Words
 LARGEST_DRAWN = 16
 MOST_MODES = 16
 MOST_UPDATES = 6
+POINTS_A_LINE = 100  # of several in one picture
 
 
 class Line(NamedTuple):
@@ -35,7 +36,7 @@ def lines(drawn: Sequence[Line]) -> pd.DataFrame:
     parts = []
     for order, line in enumerate(drawn):
         finite = np.flatnonzero(np.isfinite(line.values))
-        kept = finite[thin(line.values[finite])]
+        kept = finite[thin(line.values[finite], POINTS_A_LINE)]
         rows = {"name": line.name, "meaning": line.meaning, "order": order, "k": kept, "y": line.values[kept]}
         parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)

@@ -11,20 +11,19 @@ from numpy.typing import NDArray
 from core.arrays import Array
 
 MOST_POINTS = 200
-EVENLY_SPACED = 101
 
 
 def thin(y: Array, most: int = MOST_POINTS) -> NDArray[np.intp]:
     """Indices, rising, of at most `most` points of y that draw the same line.
 
-    Evenly spaced ones first, so that there is something to hover over anywhere; then, again and
+    Half of them evenly spaced, so that there is something to hover over anywhere; then, again and
     again, the point that lies farthest from the line drawn so far (Ramer 1972, with the distance
     measured along y). That distance doesn't change when a straight line is added to y, so the
     choice is right for every spectral radius at once.
     """
     if len(y) <= most:
         return np.arange(len(y))
-    kept = np.unique(np.linspace(0, len(y) - 1, min(EVENLY_SPACED, most)).round().astype(np.intp))
+    kept = np.unique(np.linspace(0, len(y) - 1, most // 2 + 1).round().astype(np.intp))
     chosen = set(kept.tolist())
     waiting = [_farthest(y, int(a), int(b)) for a, b in pairwise(kept)]
     heapq.heapify(waiting)
