@@ -56,7 +56,8 @@ def transient(lab: Lab) -> None:
     if n > LARGEST_POWERS:
         st.markdown(words("transient.too_large", most=LARGEST_POWERS))
     else:
-        story = stories.transient(compute.power_norms(lab.W, min(steps, 1000)), rho)
+        norms = compute.at_radius(compute.power_norms(lab.unit_W, min(steps, 1000)), rho)
+        story = stories.transient(norms, rho)
         st.markdown(words(f"transient.{story.kind}", **story.values))
         rate_path = compute.scalar_path(rho, len(story.norms) - 1)
         charts.show(

@@ -38,6 +38,7 @@ class Lab(NamedTuple):
 
     settings: Settings
     W: Array  # (n, n), at `radius`
+    unit_W: Array  # (n, n), at the radius 1
     gradient: Array  # (n,)
     radius: float
     paths: compute.Paths  # at the radius 1
@@ -73,7 +74,7 @@ def at_radius(page: Page, setup: Setup, radius: float) -> Lab:
     else:
         rho, W = 1.0, system.W
     paths = compute.paths(system.W, system.gradient, settings.steps)
-    return Lab(settings, W, system.gradient, rho, paths, compute.at_radius(paths.norms, rho))
+    return Lab(settings, W, system.W, system.gradient, rho, paths, compute.at_radius(paths.norms, rho))
 
 
 def _system(page: Page, settings: Settings) -> compute.System:
