@@ -32,6 +32,7 @@ STEPS_BETWEEN_RESCALES = 256
 ENTRIES_IN_A_BLOCK = 2**20  # 8 MiB: fewer steps where each is a whole matrix
 SAFE_SQUARES = (2.0**-900, 2.0**900)  # of the norms in a block: half of float64's range, to be safe
 UNCERTAINTY_DRAWS = 3
+TIE = 1e-9  # moduli closer than this, relatively, count as one
 DEFECTIVE_CONDITION = 1e7  # from here on Q costs seven of float64's sixteen digits, or more
 
 
@@ -141,13 +142,13 @@ def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array
     """A gradient ∂L/∂h_t of norm 1, shape (n,), of a kind in GRADIENT_KINDS.
 
     random      uniform in direction
-    dominant    along the eigenvector of Wᵀ whose |λ| is the largest: the purest growth
-    orthogonal  random, less what it has along the eigenvector of W whose |λ| is the largest, so
-                that no component lies on that mode
+    dominant    along an eigenvector of Wᵀ whose |λ| is the largest: the purest growth
+    orthogonal  random, less what it has along the eigenvectors of W whose |λ| is the largest, so
+                that no component lies on those modes
     unit        (1, 0, …, 0)
 
     ValueError for an unknown kind, a W that isn't a finite square matrix, or when nothing is
-    orthogonal to the dominant mode (n = 1, or one complex pair and n = 2).
+    orthogonal to the dominant modes (n = 1, or every |λ| the same).
     """
     check_choice("kind", kind, GRADIENT_KINDS)
     W = as_matrix("W", W)
@@ -155,7 +156,7 @@ def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array
     if kind == "unit":
         return _unit(np.eye(n)[0])
     if kind == "dominant":
-        return _unit(_dominant_plane(W.T)[:, 0])
+        return _unit(_dominant_direction(W.T))
     random = rng.standard_normal(n)
     if kind == "random":
         return _unit(random)
@@ -165,12 +166,19 @@ def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array
     return _unit(random - plane @ (plane.T @ random))
 
 
-def _dominant_plane(W: Array) -> Array:
-    """An orthonormal basis, (n, 1) or (n, 2), of the real span of the dominant eigenvector."""
+def _dominant_direction(W: Array) -> Array:
     eigenvalues, vectors = np.linalg.eig(W)
     q = vectors[:, np.argmax(np.abs(eigenvalues))]
-    parts = q.real[:, None] if np.isrealobj(q) or not q.imag.any() else np.column_stack([q.real, q.imag])
-    return np.linalg.qr(parts)[0]
+    return np.asarray(q.real if q.real.any() else q.imag)
+
+
+def _dominant_plane(W: Array) -> Array:
+    """An orthonormal basis (n, d) of the real span of the eigenvectors whose |λ| is the largest."""
+    eigenvalues, vectors = np.linalg.eig(W)
+    sizes = np.abs(eigenvalues)
+    dominant = vectors[:, sizes >= (1 - TIE) * sizes.max()]
+    left, singular_values, _ = np.linalg.svd(np.column_stack([dominant.real, dominant.imag]))
+    return left[:, : int(np.sum(singular_values > TIE**0.5 * singular_values[0]))]
 
 
 def _unit(vector: Array) -> Array:

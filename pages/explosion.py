@@ -23,8 +23,7 @@ def look(lab: Lab) -> None:
     pure = compute.scalar_path(1.1, 1000)
     double, leaves = plain(math.log(2) / math.log(1.1)), precision.milestones(pure, "float32").overflow
     lines_of_picture = words("read.rate", radius=plain(rho)) + " " + words("read.bounds")
-    rounding = from_log10(math.log10(precision.PRECISIONS["float64"].half_ulp))
-    text = words("look.text", double=double, overflow=leaves, rounding=rounding)
+    text = words("look.text", double=double, overflow=leaves)
     st.markdown(f"{text}\n{lines_of_picture}")
 
 
@@ -61,7 +60,14 @@ def powers(lab: Lab) -> None:
     with entries:
         if len(lab.W) <= frames.LARGEST_DRAWN:
             power = compute.power(lab.W, k)
-            st.markdown(words("powers.not_transpose", k=k, size=from_log10(power.log10_growth)))
+            st.markdown(
+                words(
+                    "powers.not_transpose",
+                    k=k,
+                    size=from_log10(power.log10_growth),
+                    second=plain(100 * power.second),
+                )
+            )
             panels = {"W": lab.W, "transpose": lab.W.T, "power": power.entries}
             named = {words(f"powers.{name}", k=k): matrix for name, matrix in panels.items()}
             charts.show(
@@ -77,7 +83,8 @@ def powers(lab: Lab) -> None:
         spectrum = compute.spectrum(lab.W)
         if spectrum.diagonalisable:
             shares = linear.mode_shares(compute.modes(lab.W, lab.gradient), k)
-            lead = plain(100 * float(shares.max()))
+            sizes = abs(spectrum.eigenvalues)
+            lead = plain(100 * float(shares[sizes >= (1 - linear.TIE) * sizes.max()].sum()))
             st.markdown(words("powers.modes", k=k) + " " + words("powers.lead", share=lead))
             charts.show(
                 charts.mode_shares,
@@ -112,6 +119,9 @@ def training(lab: Lab) -> None:
         length = controls.slider(page, "unroll", 1, 200, 25)
     with rate:
         learning_rate = float(controls.choice(page, "rate", ["0.001", "0.01", "0.1"], "0.01", name=str))
+    if abs(lab.W).max() > precision.PRECISIONS["float32"].largest:
+        st.warning(words("training.too_large"))
+        return
     updates = compute.training(lab.W, length, learning_rate, UPDATES, lab.settings.seed)
     st.markdown(words("training.text", unroll=length))
     chart, text = st.columns([3, 2], gap="medium")
@@ -183,8 +193,14 @@ def at_the_radius() -> None:
         path_picture.draw_path(page, lab)
     with reading:
         float32 = precision.milestones(lab.norms, "float32")
-        grows = "grows" if lab.norms[-1] > lab.norms[0] else "shrinks"
-        seen = [words(f"read.{grows}", steps=f"{steps:,}", size=from_log10(lab.norms[-1]))]
+        size, peak = from_log10(lab.norms[-1]), int(lab.norms.argmax())
+        if lab.norms[-1] > lab.norms[0]:
+            seen = [words("read.grows", steps=f"{steps:,}", size=size)]
+        elif lab.norms[peak] > lab.norms[0] + 0.1:
+            highest = from_log10(lab.norms[peak])
+            seen = [words("read.peaks", steps=f"{steps:,}", size=size, peak=highest, step=f"{peak:,}")]
+        else:
+            seen = [words("read.shrinks", steps=f"{steps:,}", size=size)]
         if float32.overflow is not None:
             largest = from_log10(math.log10(precision.PRECISIONS["float32"].largest))
             at = {"overflow": f"{float32.overflow:,}", "norm": f"{float32.squared_overflow:,}"}

@@ -38,6 +38,8 @@ def update(lab: Lab) -> None:
     reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
     last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
     st.markdown(words("update.text", count=4 * n, rate=rate))
+    if lab.radius > 1:
+        st.markdown(words("update.growing"))
     charts.show(
         charts.unchanged,
         frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
@@ -130,7 +132,7 @@ def computed(lab: Lab) -> None:
     computed = {
         name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
     }
-    st.markdown(words("computed.text", radius=plain(rho)))
+    st.markdown(words("computed.growing") if rho > 1 else words("computed.text", radius=plain(rho)))
     charts.show(
         charts.paths,
         frames.lines(
@@ -213,7 +215,11 @@ def at_the_radius() -> None:
         peak = int(lab.norms.argmax())
         if vanishes and lab.norms[peak] > lab.norms[0] + 0.1:
             seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
-        moved = compute.last_reach(lab.W, lab.gradient, steps, RATE, lab.settings.seed, "float32")
+        moved = (
+            None
+            if rho > 1
+            else compute.last_reach(lab.W, lab.gradient, steps, RATE, lab.settings.seed, "float32")
+        )
         if moved == steps:
             seen.append(words("read.moves_all", rate=RATE, steps=f"{steps:,}"))
         elif moved is not None:

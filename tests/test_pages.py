@@ -384,6 +384,23 @@ def test_a_matrix_without_eigenvalues_is_shown_as_it_is() -> None:
     assert any("exactly zero from step" in text.value for text in at.markdown)
 
 
+@pytest.mark.parametrize("page", list(TABS))
+@pytest.mark.parametrize(
+    "matrix", ["0,1;0,0", "1e50,0;0,1", "1e-20,1e299;0,1e-20", "1e-300", "0,0;0,0", "3,0;0,1"]
+)
+def test_no_own_matrix_breaks_any_section(page: str, matrix: str) -> None:
+    for tab in TABS[page]:
+        open_page(page, kind="own", matrix=matrix, tab=tab, steps="40")
+
+
+def test_the_radius_of_one_kind_does_not_scale_the_readers_own_matrix() -> None:
+    at = open_page("explosion", rho="0.92")
+    settled(at.selectbox(key="explosion-kind").set_value("own").run())
+    assert rows(at)["radius"].iloc[0] == pytest.approx(0.6)
+    assert linked(at, "rho") is None
+    assert rows(open_page("explosion", kind="own", rho="0.92"))["radius"].iloc[0] == 0.92
+
+
 def test_the_table_grows_with_its_size_and_keeps_its_entries() -> None:
     at = open_page("explosion", kind="own")
     settled(at.number_input(key="explosion-own-size").set_value(3).run())

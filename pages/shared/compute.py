@@ -19,6 +19,7 @@ from core.cells import RNN
 
 ENTRIES = 64
 REACH_BLOCK = 64
+LARGEST_SCALED = 1e100  # an entry at the radius 1; beyond it W is as good as nilpotent
 
 
 class System(NamedTuple):
@@ -26,7 +27,7 @@ class System(NamedTuple):
 
     W: Array  # (n, n), of the spectral radius 1; the reader's own as entered where that is 0
     gradient: Array  # (n,), of norm 1
-    own_radius: float  # of the matrix as made or entered, before scaling
+    own_radius: float  # of the matrix as made or entered, before scaling; 0 where it can't be scaled
 
 
 class Paths(NamedTuple):
@@ -43,6 +44,7 @@ class Power(NamedTuple):
 
     entries: Array  # (n, n), scaled so that the largest is from ½ to 1 in size
     log10_growth: float  # log10 ‖W^k‖ / ‖W‖
+    second: float  # its second singular value, as a share of its first
 
 
 class Reach(NamedTuple):
@@ -64,8 +66,10 @@ def make_system(kind: str, n: int, seed: int, gradient_kind: str) -> System:
 def own_system(entered: Array, seed: int, gradient_kind: str) -> System:
     """The reader's own matrix, scaled to the radius 1 where it has one, and a gradient."""
     radius = linear.spectral_radius(entered)
-    W = entered / radius if radius > 0 else entered
-    return System(W, linear.make_gradient(gradient_kind, W, rng=np.random.default_rng(seed)), radius)
+    scalable = radius > 0 and np.abs(entered).max() / radius < LARGEST_SCALED
+    W = entered / radius if scalable else entered
+    gradient = linear.make_gradient(gradient_kind, W, rng=np.random.default_rng(seed))
+    return System(W, gradient, radius if scalable else 0.0)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)
@@ -112,7 +116,9 @@ def power(W: Array, k: int) -> Power:
     """The k-th power of W, by repeated multiplication."""
     entries, log10_factor = linear.scaled_power(W, k)
     log10_norm = float(linear.log10_power_norms(entries, 1)[1]) + log10_factor
-    return Power(entries, log10_norm - float(linear.log10_power_norms(W, 1)[1]))
+    singular_values = np.append(np.linalg.svd(entries, compute_uv=False), 0.0)
+    second = float(singular_values[1] / singular_values[0]) if singular_values[0] > 0 else 0.0
+    return Power(entries, log10_norm - float(linear.log10_power_norms(W, 1)[1]), second)
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)

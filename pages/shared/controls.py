@@ -76,10 +76,14 @@ def section(page: Page, names: Sequence[str]) -> str:
 def radius(page: Page, default: float, *, of: str) -> float:
     """The spectral radius, from the link's `rho`; `of` names what is scaled, each with its own state."""
     widget = f"{page.name}-radius-{of}"
+    before = st.session_state.setdefault(f"{page.name}-radius-of", widget)
+    if before != widget and st.query_params.get("rho") == st.session_state.get(f"{before}-link"):
+        st.query_params.pop("rho", None)  # it was the radius of what was scaled before
+    st.session_state[f"{page.name}-radius-of"] = widget
     _follow_choice(page, "rho", widget, {"radius": None}, _radius_state)
     chosen = st.session_state[widget]["radius"]
     value = default if chosen is None else float(chosen)
-    radius_slider(page.words("controls.rho"), value, key=widget)
+    radius_slider(page.words("controls.rho"), value, default, key=widget)
     write_link("rho", widget, None if value == default else f"{value:g}")
     return value
 

@@ -28,12 +28,9 @@ def from_log10(log10_value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number of everyday size to about three digits: 0.125, 6.4, 117, 3,700."""
+    """A number to about three digits, 0.125 or 3,700; a power of ten where it isn't of everyday size."""
+    if value and not 1e-4 <= abs(value) < 1e6 and math.isfinite(value):
+        return ("−" if value < 0 else "") + from_log10(math.log10(abs(value)))
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
     text = f"{value:,.{min(digits, 6)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def signed(value: float) -> str:
-    """A signed number with a real minus sign, to four digits."""
-    return f"{value:.4g}".replace("-", "−")

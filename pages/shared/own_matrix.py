@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import LARGEST_ENTRY, Array
+from core.arrays import Array
 from core.linear import LARGEST_SIZE
 
 EXAMPLE = np.array([[0.5, 10.0], [0.0, 0.6]])
 LARGEST_FILE = 2_000_000  # bytes
 LARGEST_IN_LINK = 12  # rows
 LARGEST_IN_TABLE = 12
+LARGEST_CELL = 1e100  # whose powers no section's own arithmetic has to fear
 
 
 class BadMatrix(ValueError):
@@ -117,7 +118,7 @@ def _cell(cell: object, row: int, column: int) -> float:
         raise BadMatrix("number", row=row, column=column) from None
     if not math.isfinite(value):
         raise BadMatrix("finite", row=row, column=column)
-    if abs(value) >= LARGEST_ENTRY:
+    if abs(value) >= LARGEST_CELL:
         raise BadMatrix("huge", row=row, column=column)
     return value
 

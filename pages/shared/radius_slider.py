@@ -86,11 +86,15 @@ export default function ({ data, parentElement, setStateValue }) {
 _mount = st.components.v2.component("radius_slider", html=HTML, css=CSS, js=JS)
 
 
-def radius_slider(label: str, radius: float, *, key: str) -> None:
-    """Draw the slider at `radius`; where it is released, `st.session_state[key]["radius"]` says."""
+def radius_slider(label: str, radius: float, default: float, *, key: str) -> None:
+    """Draw the slider at `radius`; where it is released, `st.session_state[key]["radius"]` says.
+
+    `default` can always be chosen, also where it isn't one of RADII.
+    """
+    radii = sorted({*RADII, default})
     _mount(
         key=key,
-        data={"name": label, "radius": radius, "radii": RADII, "labels": LANDMARKS, "signal": SIGNAL},
+        data={"name": label, "radius": radius, "radii": radii, "labels": LANDMARKS, "signal": SIGNAL},
         on_radius_change=_keep,
         height="content",
     )
