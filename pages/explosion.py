@@ -19,12 +19,11 @@ words = page.words
 
 def look(lab: Lab) -> None:
     """What to try, and what the lines of the picture are."""
-    rho = lab.radius
     pure = compute.scalar_path(1.1, 1000)
     double, leaves = plain(math.log(2) / math.log(1.1)), precision.milestones(pure, "float32").overflow
-    lines_of_picture = words("read.rate", radius=plain(rho)) + " " + words("read.bounds")
+    rate = words("read.rate", radius=plain(lab.radius)) if lab.scalable else ""
     text = words("look.text", double=double, overflow=leaves)
-    st.markdown(f"{text}\n{lines_of_picture}")
+    st.markdown(f"{text}\n{rate} {words('read.bounds')}")
 
 
 def plane(lab: Lab) -> None:

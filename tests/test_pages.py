@@ -398,7 +398,9 @@ def test_the_radius_of_one_kind_does_not_scale_the_readers_own_matrix() -> None:
     settled(at.selectbox(key="explosion-kind").set_value("own").run())
     assert rows(at)["radius"].iloc[0] == pytest.approx(0.6)
     assert linked(at, "rho") is None
-    assert rows(open_page("explosion", kind="own", rho="0.92"))["radius"].iloc[0] == 0.92
+    scaled = open_page("explosion", kind="own", rho="0.92")
+    assert rows(scaled)["radius"].iloc[0] == 0.92
+    assert any("has ρ = **0.6**; it is shown scaled to **0.92**" in text.value for text in scaled.markdown)
 
 
 def test_the_table_grows_with_its_size_and_keeps_its_entries() -> None:

@@ -10,6 +10,7 @@ from core.arrays import Array
 from core.linear import GRADIENT_KINDS, LARGEST_SIZE, MATRIX_KINDS
 from pages.shared import compute, controls, own_matrix_panel
 from pages.shared.frame import Page
+from pages.shared.numbers import plain
 
 LARGEST_STEPS = 10_000
 OWN = "own"
@@ -41,6 +42,7 @@ class Lab(NamedTuple):
     unit_W: Array  # (n, n), at the radius 1
     gradient: Array  # (n,)
     radius: float
+    scalable: bool  # False where W has no eigenvalue but 0, and no radius to choose
     paths: compute.Paths  # at the radius 1
     norms: Array  # (steps + 1,), log10, at `radius`
 
@@ -67,14 +69,20 @@ def choose(page: Page, *, steps: int = 1000) -> Setup:
 def at_radius(page: Page, setup: Setup, radius: float) -> Lab:
     """Draw the radius slider, at `radius` until it is moved; the RNN at the radius that it says."""
     settings, system = setup
-    if system.own_radius > 0:
+    scalable = system.own_radius > 0
+    if scalable:
         default = radius if settings.entered is None else system.own_radius
         rho = controls.radius(page, default, of="made" if settings.entered is None else "own")
         W = system.W * rho
+        if settings.entered is not None and rho != system.own_radius:
+            entered, shown = plain(system.own_radius), plain(rho)
+            st.markdown(page.words("own.scaled", entered=entered, shown=shown))
     else:
         rho, W = 1.0, system.W
     paths = compute.paths(system.W, system.gradient, settings.steps)
-    return Lab(settings, W, system.W, system.gradient, rho, paths, compute.at_radius(paths.norms, rho))
+    return Lab(
+        settings, W, system.W, system.gradient, rho, scalable, paths, compute.at_radius(paths.norms, rho)
+    )
 
 
 def _system(page: Page, settings: Settings) -> compute.System:

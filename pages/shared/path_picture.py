@@ -27,7 +27,7 @@ def path_frame(page: Page, lab: Lab) -> pd.DataFrame:
     alive = norms[: zero_from(norms)]
     kept = thin(alive)
     rows = [("path", int(k), alive[k], 1, "", "", 0.0) for k in kept]
-    rows += [("rate", k, 0.0, 1, "", "", 0.0) for k in (0, steps)]
+    rows += [("rate", k, 0.0, 1, "", "", 0.0) for k in ((0, steps) if lab.scalable else (0,))]
     for name, bound in (("lower", lab.paths.lower), ("upper", lab.paths.upper)):
         if np.isfinite(bound[-1]):
             rows += [("bound", k, bound[k], 1, name, "", 0.0) for k in (0, steps)]
