@@ -15,6 +15,7 @@ from pages.shared.numbers import from_log10, plain
 RATE = 0.1
 FARTHEST = 1000
 LARGEST_POWERS = 32
+LONGEST_NETWORK = 200  # steps
 
 page = open_page("vanishing")
 words = page.words
@@ -104,7 +105,7 @@ def saturation(lab: Lab) -> None:
     """The gradient through saturating units, and the bound γσ₁."""
     steps = lab.settings.steps
     scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
-    length = min(steps, 300)
+    length = min(steps, LONGEST_NETWORK)
     through = {
         name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
         for name in ("identity", "tanh", "sigmoid")
