@@ -129,6 +129,45 @@ def test_every_control_moves_the_picture_and_not_its_specification(
     assert linked(at, parameter) == str(value)
 
 
+SECTION_CONTROLS = [
+    ("explosion", "powers", "slider", "at", 60),
+    ("explosion", "training", "slider", "unroll", 10),
+    ("explosion", "training", "selectbox", "rate", "0.1"),
+    ("explosion", "tariffs", "slider", "borders", 10),
+    ("vanishing", "update", "selectbox", "rate", "1"),
+    ("vanishing", "saturation", "selectbox", "scale", "10"),
+    ("vanishing", "grain", "slider", "stages", 10),
+]
+
+
+@pytest.mark.parametrize(("page", "tab", "widget", "key", "value"), SECTION_CONTROLS)
+def test_every_control_of_a_section_moves_its_picture(
+    page: str, tab: str, widget: str, key: str, value: Any
+) -> None:
+    at = open_page(page, tab=tab)
+    before = rows(at, 1)
+    settled(getattr(at, widget)(key=f"{page}-{key}").set_value(value).run())
+    assert not before.equals(rows(at, 1))
+    assert linked(at, key) == str(value)
+    again = open_page(page, tab=tab, **{key: str(value)})
+    assert rows(again, 1).equals(rows(at, 1))
+
+
+@pytest.mark.parametrize(
+    ("page", "tab", "key"), [(page, tab, key) for page, tab, _, key, _ in SECTION_CONTROLS]
+)
+def test_a_wrong_link_to_a_section_gives_its_default_and_one_sentence(page: str, tab: str, key: str) -> None:
+    at = open_page(page, tab=tab, **{key: "-1e309"})
+    assert len(warnings(at)) == 1
+    assert rows(at, 1).equals(rows(open_page(page, tab=tab), 1))
+
+
+def test_a_step_beyond_a_shortened_path_is_its_last() -> None:
+    at = open_page("explosion", tab="powers", at="60")
+    settled(at.number_input(key="explosion-steps").set_value(20).run())
+    assert at.slider(key="explosion-at").value == 20
+
+
 def test_the_radius_moves_every_number_when_it_is_released() -> None:
     at = open_page("explosion")
     grown, specification, alt = path_end(at), chart(at).spec, chart(at).alt
