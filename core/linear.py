@@ -135,7 +135,7 @@ def make_matrix(kind: str, n: int, radius: float, *, rng: np.random.Generator) -
         W = W * (radius / spectral_radius(W))
     if not np.all(np.abs(W) < LARGEST_ENTRY):
         raise ValueError(f"radius must leave every entry of W below {LARGEST_ENTRY:g}, not {radius!r}")
-    return W
+    return _on_a_cache_line(W)
 
 
 def make_gradient(kind: str, W: ArrayLike, *, rng: np.random.Generator) -> Array:
@@ -403,7 +403,9 @@ def _scaled_products(first: Array, W: Array, steps: int) -> Iterator[tuple[Array
 
 
 def _on_a_cache_line(W: Array) -> Array:
-    """A copy of W that begins on a cache line: at n = 256 a product takes a sixth less time."""
+    """W, or a copy of it, that begins on half a cache line: a product takes a sixth less time at n = 256."""
+    if W.flags.c_contiguous and W.ctypes.data % 32 == 0:
+        return W
     room = np.empty(W.size + 8)
     start = -(room.ctypes.data // 8) % 8
     copy = room[start : start + W.size].reshape(W.shape)

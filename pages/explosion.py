@@ -11,7 +11,7 @@ from pages.shared.frames import Line
 from pages.shared.linear_lab import Lab
 from pages.shared.numbers import from_log10, plain
 
-UPDATES = 40
+UPDATES = 30
 
 page = open_page("explosion")
 words = page.words

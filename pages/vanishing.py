@@ -127,27 +127,24 @@ def saturation(lab: Lab) -> None:
 
 
 def computed(lab: Lab) -> None:
-    """What each floating-point type makes of the exact path."""
-    steps = lab.settings.steps
+    """What a floating-point type makes of the exact path."""
     rho = lab.radius
-    computed = {
-        name: compute.computed_path(lab.W, lab.gradient, steps, name) for name in precision.PRECISIONS
-    }
-    st.markdown(words("computed.growing") if rho > 1 else words("computed.text", radius=plain(rho)))
+    dtype = controls.choice(page, "type", tuple(precision.PRECISIONS), "float32", name=str)
+    path = compute.computed_path(lab.W, lab.gradient, lab.settings.steps, dtype)
+    told = words("computed.growing") if rho > 1 else words("computed.text", radius=plain(rho))
+    st.markdown(f"{told}\n\n{stories.computed_story(words, dtype, path, lab.norms)}")
     charts.show(
         charts.paths,
         frames.lines(
             [
                 Line(words("computed.exact"), frames.trend(lab.norms), lab.norms),
-                *(Line(name, name, path) for name, path in computed.items()),
+                Line(words("computed.as_type", type=dtype), dtype, path),
             ]
         ),
         words,
         key="computed",
         alt_text=words("computed.alt"),
     )
-    told = [stories.computed_story(words, name, path, lab.norms) for name, path in computed.items()]
-    st.markdown("\n".join(f"- {story}" for story in told))
 
 
 def grain(lab: Lab) -> None:

@@ -136,6 +136,7 @@ SECTION_CONTROLS = [
     ("explosion", "tariffs", "slider", "borders", 10),
     ("vanishing", "update", "selectbox", "rate", "1"),
     ("vanishing", "saturation", "selectbox", "scale", "10"),
+    ("vanishing", "computed", "selectbox", "type", "float16"),
     ("vanishing", "grain", "slider", "stages", 10),
 ]
 
