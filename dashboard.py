@@ -21,10 +21,8 @@ updates = compute.training(system.W * 1.03, 50, 0.01, 100, SEED)
 training = frames.training_norms(updates)
 death = updates[-1].first_nan
 length = 200
-linear_path, tanh_path = (
-    compute.through_activation(system.W * 0.99, system.gradient, length, activation, 1.0, SEED)
-    for activation in ("identity", "tanh")
-)
+linear_path = compute.at_radius(unit_norms, 0.99)[: length + 1]
+tanh_path = compute.through_activation(system.W * 0.99, system.gradient, length, "tanh", 1.0, SEED)
 
 cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
     "explosion": (

@@ -106,9 +106,9 @@ def saturation(lab: Lab) -> None:
     steps = lab.settings.steps
     scale = float(controls.choice(page, "scale", ["0", "0.3", "1", "3", "10"], "1", name=str))
     length = min(steps, LONGEST_NETWORK)
-    through = {
+    through = {"identity": lab.norms[: length + 1]} | {
         name: compute.through_activation(lab.W, lab.gradient, length, name, scale, lab.settings.seed)
-        for name in ("identity", "tanh", "sigmoid")
+        for name in ("tanh", "sigmoid")
     }
     ends = {name: from_log10(found[-1]) for name, found in through.items()}
     sigma = float(compute.spectrum(lab.W).singular_values[0])
