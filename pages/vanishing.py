@@ -15,7 +15,7 @@ from pages.shared.numbers import from_log10, plain
 RATE = 0.1
 FARTHEST = 1000
 LARGEST_POWERS = 32
-LONGEST_NETWORK = 200  # steps
+LONGEST_NETWORK = 100  # steps
 
 page = open_page("vanishing")
 words = page.words
