@@ -68,7 +68,8 @@ def as_floats(name: str, values: ArrayLike) -> Array:
         floats = array.astype(np.float64, casting="same_kind", copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold real numbers") from None
-    if floats.size and not -LARGEST_ENTRY < floats.min() <= floats.max() < LARGEST_ENTRY:  # nor NaN
+    squares = np.vdot(floats, floats)  # one pass; where it is too large, or NaN, the entries decide
+    if not squares < LARGEST_ENTRY and not -LARGEST_ENTRY < floats.min() <= floats.max() < LARGEST_ENTRY:
         raise ValueError(f"{name} must hold finite numbers smaller than {LARGEST_ENTRY:g} in size")
     return floats
 

@@ -54,6 +54,14 @@ class Modes(NamedTuple):
     vectors: ComplexArray  # (n, n), row i is m_i = (q_iᵀ g) · row i of Q⁻¹
 
 
+class Block(NamedTuple):
+    """Some of the products (Wᵀ)^k · first, in order: products · 2**exponent."""
+
+    products: Array  # (K, ...)
+    exponent: int
+    squares: Array  # (K,), the sum of the squares of each product's entries
+
+
 class GradientPath(NamedTuple):
     """(Wᵀ)^k g for k = 0 … steps, row k being mantissas[k] · 2**exponents[k].
 
@@ -273,8 +281,8 @@ def gradient_path(W: ArrayLike, gradient: ArrayLike, steps: int) -> GradientPath
     gradient = as_vector("gradient", gradient, len(W))
     blocks = list(_scaled_products(gradient, W, steps))
     return GradientPath(
-        np.concatenate([mantissas for mantissas, _ in blocks]),
-        np.concatenate([np.full(len(mantissas), exponent) for mantissas, exponent in blocks]),
+        np.concatenate([block.products for block in blocks]),
+        np.concatenate([np.full(len(block.products), block.exponent) for block in blocks]),
     )
 
 
@@ -289,8 +297,8 @@ def log10_gradient_norms(W: ArrayLike, gradient: ArrayLike, steps: int) -> Array
     with np.errstate(divide="ignore"):
         return np.concatenate(
             [
-                0.5 * np.log10(_squares(vectors)) + exponent * LOG10_2
-                for vectors, exponent in _scaled_products(gradient, W, steps)
+                0.5 * np.log10(squares) + exponent * LOG10_2
+                for _, exponent, squares in _scaled_products(gradient, W, steps)
             ]
         )
 
@@ -326,7 +334,7 @@ def log10_power_norms(W: ArrayLike, steps: int) -> Array:
         return np.concatenate(
             [
                 np.log10(np.linalg.norm(powers, 2, axis=(1, 2))) + exponent * LOG10_2
-                for powers, exponent in _scaled_products(np.eye(len(W)), W, steps)
+                for powers, exponent, _ in _scaled_products(np.eye(len(W)), W, steps)
             ]
         )
 
@@ -339,7 +347,7 @@ def scaled_power(W: ArrayLike, k: int) -> tuple[Array, float]:
     """
     W = as_matrix("W", W)
     check_count("k", k, 0)
-    for powers, exponent in _scaled_products(np.eye(len(W)), W.T, k):
+    for powers, exponent, _ in _scaled_products(np.eye(len(W)), W.T, k):
         last, so_far = powers[-1], exponent
     P, shift = _normalised(last)
     return P, (so_far + shift) * LOG10_2
@@ -370,41 +378,41 @@ def _line(start: float, rate: float, steps: int) -> Array:
     return line
 
 
-def _scaled_products(first: Array, W: Array, steps: int) -> Iterator[tuple[Array, int]]:
-    """Yield, block by block, (Wᵀ)^k · first for k = 0 … steps as (mantissas, exponent of two).
+def _scaled_products(first: Array, W: Array, steps: int) -> Iterator[Block]:
+    """Yield, block by block, (Wᵀ)^k · first for k = 0 … steps.
 
-    A block is multiplied out plainly and its last product scaled back to about 1 by a power of
-    two, which is exact. A block that leaves SAFE_SQUARES on the way is done again at half the
-    length; a block of one step, which always holds, is scaled back itself. So every mantissa
-    but zero is of a size whose square float64 holds.
+    A block begins with a product scaled to about 1 by a power of two, which is exact, and is
+    multiplied out plainly from there. One that leaves SAFE_SQUARES on the way is done again at half
+    the length, down to the first product alone. So every mantissa but zero is of a size whose
+    square float64 holds.
     """
     check_count("steps", steps, 0)
     multiply = _on_a_cache_line(W).T.dot  # the method: np.dot costs twice as much where n is small
-    latest, exponent = _normalised(first)
-    yield latest[None], exponent
-    done, block = 0, min(STEPS_BETWEEN_RESCALES, max(1, ENTRIES_IN_A_BLOCK // first.size))
-    while done < steps:
-        length = min(block, steps - done)
-        products = np.empty((length, *first.shape))
-        following = latest
+    start, exponent = _normalised(first)
+    missing, longest = steps + 1, min(STEPS_BETWEEN_RESCALES, max(1, ENTRIES_IN_A_BLOCK // first.size))
+    while True:
+        products = np.empty((min(longest, missing), *first.shape))
+        products[0] = latest = start
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for row in products:
-                following = multiply(following, row)
-        if length > 1 and not _all_safe(products):
-            block = length // 2
+            for row in products[1:]:
+                latest = multiply(latest, row)
+            squares = _squares(products)
+        if len(products) > 1 and not SAFE_SQUARES[0] < squares.min() <= squares.max() < SAFE_SQUARES[1]:
+            longest = len(products) // 2
             continue
-        done += length
-        latest, shift = _normalised(following)
-        if length == 1:
-            yield latest[None], exponent + shift
-        else:
-            yield products, exponent
-        exponent += shift
+        yield Block(products, exponent, squares)
+        missing -= len(products)
+        if not missing:
+            return
+        latest, shift = _normalised(latest)  # or the next product might overflow
+        start, next_shift = _normalised(multiply(latest))
+        exponent += shift + next_shift
 
 
 def _on_a_cache_line(W: Array) -> Array:
     """W, or a copy of it, that begins on half a cache line: a product takes a sixth less time at n = 256."""
-    if W.flags.c_contiguous and W.ctypes.data % 32 == 0:
+    address = W.__array_interface__["data"][0]
+    if W.flags.c_contiguous and address % 32 == 0:
         return W
     room = np.empty(W.size + 8)
     start = -(room.ctypes.data // 8) % 8
@@ -419,13 +427,8 @@ def _normalised(array: Array) -> tuple[Array, int]:
     return np.ldexp(array, -shift), shift
 
 
-def _all_safe(products: Array) -> bool:
-    squares = _squares(products.reshape(len(products), -1))
-    least, most = SAFE_SQUARES
-    return bool(np.all((squares > least) & (squares < most)))
-
-
-def _squares(vectors: Array) -> Array:
-    """‖v‖² of each row."""
-    squares: Array = np.einsum("ki,ki->k", vectors, vectors)
+def _squares(arrays: Array) -> Array:
+    """The sum of the squares of the entries of arrays[k], for each k."""
+    rows = arrays.reshape(len(arrays), -1)
+    squares: Array = np.einsum("ki,ki->k", rows, rows)
     return squares

@@ -135,14 +135,13 @@ STEPS_CHECKED = sorted({*range(201), *range(250, 10_001, 50), 255, 256, 257, 9_9
 def test_path_is_exact_to_11_digits(kind, n, radius):
     """10,000 steps of a random gradient, followed exactly in whole numbers, compared at STEPS_CHECKED.
 
-    Only non-normal matrices of n = 16 at radius 1 come near the limit: their last digit is worth
-    as much there, and on which side of 10⁻¹¹ they end is up to the order in which a product is summed.
+    Only non-normal matrices of n = 16 at radius 1 come near the limit, for a last digit of theirs is
+    worth as much: 1e-14 to 9.5e-12 here, by the order in which OpenBLAS's kernels sum a product.
     """
     W, gradient = system(kind, n, radius)
     worth_a_digit = log10_uncertainty(W, gradient, 10_000, rng=rng()).max()
-    limit = max(ACCURACY, 2 * worth_a_digit) if (kind, n, radius) == ("non-normal", 16, 1.0) else ACCURACY
     assert worth_a_digit < 1e-10
-    assert path_errors(W, gradient, STEPS_CHECKED).max() <= limit
+    assert path_errors(W, gradient, STEPS_CHECKED).max() <= ACCURACY
 
 
 @pytest.mark.parametrize("radius", [10**-0.5, 0.9, 10**0.5])

@@ -143,10 +143,8 @@ def last_reach(W: Array, gradient: Array, steps: int, rate: float, seed: int, dt
     """
     weights, x = _input_weights(len(W), seed)
     path = linear.gradient_path(W, gradient, steps)
-    smallest_step = float(np.abs(weights).min()) * precision.PRECISIONS[dtype].half_ulp / 2
-    log10_updates = linear.log10_gradient_norms(W, gradient, steps) + math.log10(rate * np.linalg.norm(x))
-    able = np.flatnonzero(log10_updates >= math.log10(smallest_step))
-    for end in range(int(able[-1]) + 1 if len(able) else 0, 0, -REACH_BLOCK):
+    able = _able(_log10_updates(W, gradient, steps, rate, x), weights, dtype)
+    for end in range(able, 0, -REACH_BLOCK):
         distances = np.arange(max(0, end - REACH_BLOCK), end)
         same = precision.bit_identical(weights, rate * _input_gradients(path, distances, x), dtype)
         moving = distances[~same.all(axis=(1, 2))]
@@ -160,16 +158,30 @@ def reach(W: Array, gradient: Array, steps: int, rate: float, seed: int) -> Reac
     """How many of U's parameters U ← U − rate·δxᵀ leaves bit-identical, for an input at each distance."""
     weights, x = _input_weights(len(W), seed)
     path = linear.gradient_path(W, gradient, steps)
-    updates = rate * _input_gradients(path, np.arange(steps + 1), x)
-    shares: dict[str, Array] = {
-        dtype: precision.bit_identical(weights, updates, dtype).mean(axis=(1, 2))
-        for dtype in precision.PRECISIONS
-    }
+    log10_updates = _log10_updates(W, gradient, steps, rate, x)
+    shares: dict[str, Array] = {}
+    for dtype in precision.PRECISIONS:
+        able = _able(log10_updates, weights, dtype)
+        updates = rate * _input_gradients(path, np.arange(able), x)
+        shares[dtype] = np.ones(steps + 1)
+        shares[dtype][:able] = precision.bit_identical(weights, updates, dtype).mean(axis=(1, 2))
     last = {
         dtype: int(np.flatnonzero(share < 1)[-1]) if (share < 1).any() else None
         for dtype, share in shares.items()
     }
     return Reach(shares, last)
+
+
+def _able(log10_updates: Array, weights: Array, dtype: str) -> int:
+    """The distance from which on the norm of the update is too small to change any of the weights."""
+    smallest_step = float(np.abs(weights).min()) * precision.PRECISIONS[dtype].half_ulp / 2
+    able = np.flatnonzero(log10_updates >= math.log10(smallest_step))
+    return int(able[-1]) + 1 if len(able) else 0
+
+
+def _log10_updates(W: Array, gradient: Array, steps: int, rate: float, x: Array) -> Array:
+    """log10 ‖rate · δxᵀ‖, (steps + 1,), for an input that arrived each distance before the loss."""
+    return linear.log10_gradient_norms(W, gradient, steps) + math.log10(rate * np.linalg.norm(x))
 
 
 def _input_weights(n: int, seed: int) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.arrays import Array, ComplexArray
 from core.descent import Update
@@ -33,13 +34,22 @@ def lines(drawn: Sequence[Line]) -> pd.DataFrame:
 
     What isn't finite is left out: a line ends where its numbers do.
     """
-    parts = []
-    for order, line in enumerate(drawn):
-        finite = np.flatnonzero(np.isfinite(line.values))
-        kept = finite[thin(line.values[finite], POINTS_A_LINE)]
-        rows = {"name": line.name, "meaning": line.meaning, "order": order, "k": kept, "y": line.values[kept]}
-        parts.append(pd.DataFrame(rows))
-    return pd.concat(parts, ignore_index=True)
+    kept = [_drawn_points(line.values) for line in drawn]
+    order = np.repeat(np.arange(len(drawn)), [len(points) for points in kept])
+    return pd.DataFrame(
+        {
+            "name": np.array([line.name for line in drawn], dtype=object)[order],
+            "meaning": np.array([line.meaning for line in drawn], dtype=object)[order],
+            "order": order,
+            "k": np.concatenate(kept),
+            "y": np.concatenate([line.values[points] for line, points in zip(drawn, kept, strict=True)]),
+        }
+    )
+
+
+def _drawn_points(values: Array) -> NDArray[np.intp]:
+    finite = np.flatnonzero(np.isfinite(values))
+    return finite[thin(values[finite], POINTS_A_LINE)]
 
 
 def trend(path: Array) -> str:

@@ -41,7 +41,7 @@ def _farthest(y: Array, a: int, b: int) -> tuple[float, int, int, int]:
     """(−distance, a, index, b) of the point between a and b that lies farthest from their chord."""
     if b - a < 2:
         return 0.0, a, a, b
-    chord = y[a] + (y[b] - y[a]) * (np.arange(a + 1, b) - a) / (b - a)
+    chord = y[a] + (y[b] - y[a]) / (b - a) * np.arange(1, b - a)
     distances = np.abs(y[a + 1 : b] - chord)
-    farthest = int(np.argmax(distances))
+    farthest = int(distances.argmax())
     return -float(distances[farthest]), a, a + 1 + farthest, b
