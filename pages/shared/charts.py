@@ -226,7 +226,7 @@ def eigenvalue_plane(frame: pd.DataFrame, words: Words) -> Chart:
             upper_right=f"1.1 * max(1, {LIVE_RADIUS})",
             lower_left=f"-1.1 * max(1, {LIVE_RADIUS})",
         )
-        .properties(width=380, height=380)
+        .properties(width=350, height=350)
     )
 
 
@@ -310,9 +310,10 @@ def matrix_entries(frame: pd.DataFrame, words: Words) -> Chart:
         .properties(width=150, height=150)
     )
     return panel.facet(
-        column=alt.Column(
+        alt.Facet(
             "panel:N", sort=alt.EncodingSortField("order"), title=None, header=alt.Header(labelFontSize=14)
-        )
+        ),
+        columns=2,  # a mirrored pair, and the power below: three in a row don't fit a phone
     )
 
 
@@ -392,7 +393,7 @@ def _told_apart() -> dict[str, Any]:
                 symbolStrokeWidth=3,
                 labelFontSize=15,
                 labelLimit=400,
-                columns=3,
+                columns=alt.ExprRef("width < 400 ? 2 : 4"),
             ),
         ),
     }
