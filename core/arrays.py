@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,21 +28,45 @@ def log10_norms(vectors: Array) -> Array:
     return norms
 
 
-def sigmoid(x: Array) -> Array:
-    """σ(x) = 1/(1 + e^−x), written as ½(1 + tanh(x/2)), which never overflows."""
-    half: Array = np.tanh(0.5 * x)
-    return 0.5 * (1.0 + half)
+class Sigmoid(NamedTuple):
+    """σ(a), 1 − σ(a) and σ′(a), each to its last digits however far the unit is saturated."""
+
+    value: Array
+    complement: Array
+    slope: Array
 
 
-def sigmoid_slope(x: Array) -> Array:
-    """σ′(x) = e/(1 + e)² with e = exp(−|x|): exact to the last digits where σ(1 − σ) has none left."""
-    e: Array = np.exp(-np.abs(x))
-    return e / (1.0 + e) ** 2
+def sigmoid(a: Array) -> Array:
+    """σ(a) = 1/(1 + e^−a), as e^min(a, 0)/(1 + e^−|a|), which never overflows."""
+    values: Array = np.exp(np.minimum(a, 0)) / (1 + np.exp(-np.abs(a)))
+    return values
 
 
-def tanh_slope(x: Array) -> Array:
-    """tanh′(x) = 4σ′(2x), for the same reason: 1 − tanh² is 0 from |x| = 20 on."""
-    return 4.0 * sigmoid_slope(2.0 * x)
+def sigmoid_parts(half: Array) -> Sigmoid:
+    """σ, 1 − σ and σ′ at a = 2 · half. With e = e^−a, they are 1/(1 + e), e/(1 + e) and e/(1 + e)².
+
+    1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on.
+    """
+    least = -0.5 * math.log(np.finfo(half.dtype).max)
+    if half.min() < least:  # where e would overflow and σ is 0 anyway
+        half = np.maximum(half, half.dtype.type(least * (1 - 1e-6)))
+    e = np.exp(-2 * half)
+    value = 1 / (1 + e)
+    complement = e * value
+    return Sigmoid(value, complement, value * complement)
+
+
+def sigmoid_slope(a: Array) -> Array:
+    """σ′(a) = e/(1 + e)² with e = exp(−|a|): exact to the last digits where σ(1 − σ) has none left."""
+    e: Array = np.exp(-np.abs(a))
+    return e / (1 + e) ** 2
+
+
+def tanh_slope(a: Array) -> Array:
+    """tanh′(a) = 1/cosh²(a), for the same reason: 1 − tanh² is 0 from |a| = 20 on."""
+    with np.errstate(over="ignore"):  # 1/inf is the 0 that is wanted
+        slope: Array = np.square(1 / np.cosh(a))
+    return slope
 
 
 def as_matrix(name: str, values: ArrayLike) -> Array:
@@ -68,7 +92,8 @@ def as_floats(name: str, values: ArrayLike) -> Array:
         floats = array.astype(np.float64, casting="same_kind", copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold real numbers") from None
-    squares = np.vdot(floats, floats)  # one pass; where it is too large, or NaN, the entries decide
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.vdot(floats, floats)  # one pass; where it is too large, or NaN, the entries decide
     if not squares < LARGEST_ENTRY and not -LARGEST_ENTRY < floats.min() <= floats.max() < LARGEST_ENTRY:
         raise ValueError(f"{name} must hold finite numbers smaller than {LARGEST_ENTRY:g} in size")
     return floats
@@ -91,6 +116,18 @@ def check_positive(name: str, value: float) -> None:
         positive = False
     if not positive:
         raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
+
+
+def check_finite(name: str, value: float) -> float:
+    """`value` as a float; ValueError unless it is a finite number."""
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    try:
+        finite = real and math.isfinite(value)
+    except OverflowError:  # a whole number past any float
+        finite = False
+    if not finite:
+        raise ValueError(f"{name} must be a finite number, not {value!r}")
+    return float(value)
 
 
 def check_choice(name: str, choice: str, choices: tuple[str, ...]) -> None:

@@ -1,65 +1,294 @@
-"""Back-propagation through time: unroll a cell over a sequence, then walk back along it."""
+"""Back-propagation through time: unroll a cell over a sequence, then walk back along it.
+
+The only loops over time. Users see arrays of shape (T, B, ·); inside, a batch is so many columns,
+(T, ·, B), so that every gate is a block of whole rows (see `core.cells`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import LOG10_2, Array, log10_norms
-from core.cells import RNN
+from core.cells import LSTM, Arrays, Cell, DType, Row
+
+BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
 
 
-class Trace(NamedTuple):
-    """What the forward pass leaves behind."""
+@dataclass(frozen=True)
+class Trace:
+    """What the forward pass leaves behind; arrays that users see are views into it.
 
-    hidden: Array  # (T + 1, B, H), hidden[0] the start
-    pre_activations: Array  # (T, B, H)
-
-
-def unroll(cell: RNN, x: Array, start: Array | None = None) -> Trace:
-    """Run `cell` over x (T, B, X) from `start` (B, H), or from zero.
-
-    Raises ValueError for an x or a start of another shape, no steps, or numbers that aren't finite.
+    It holds (T + 1)(X + 1 + H)·B numbers for the inputs and states, and T·G·H·B for the gates, with
+    G = 1 for the RNN and 4 for GRU and LSTM; for the LSTM also (T + 1)·H·B for the memory.
     """
-    hidden_units, inputs = cell.parameters["weight_ih"].shape
-    if x.ndim != 3 or x.shape[2] != inputs or 0 in x.shape or not np.isfinite(x).all():
-        raise ValueError(f"x must be finite, of shape (T, B, {inputs}) with T, B ≥ 1, not {x.shape}")
-    steps, batch, _ = x.shape
-    start = np.zeros((batch, hidden_units)) if start is None else start
-    if start.shape != (batch, hidden_units) or not np.isfinite(start).all():
-        raise ValueError(f"start must be finite, of shape ({batch}, {hidden_units}), not {start.shape}")
-    hidden = np.empty((steps + 1, batch, hidden_units))
-    pre_activations = np.empty((steps, batch, hidden_units))
-    hidden[0] = start
-    with np.errstate(over="ignore", invalid="ignore"):  # states that explode are what is to be seen
-        for t in range(steps):
-            pre_activations[t] = cell.pre_activation(x[t], hidden[t])
-            hidden[t + 1] = cell.activate(pre_activations[t])
-    return Trace(hidden, pre_activations)
+
+    cell: Cell
+    states: Array = field(repr=False)  # (T + 1, X + 1 + H, B): x_{t+1}, 1 and h_t
+    record: Arrays = field(repr=False)
+    rows: list[Row] = field(repr=False)
+
+    @property
+    def inputs(self) -> Array:
+        """x, (T, B, X)."""
+        return self.states[:-1, : self.cell.inputs].transpose(0, 2, 1)
+
+    @property
+    def hidden(self) -> Array:
+        """h_0 … h_T, (T + 1, B, H)."""
+        return self.states[:, -self.cell.hidden :].transpose(0, 2, 1)
+
+    @property
+    def memory(self) -> Array | None:
+        """c_0 … c_T, (T + 1, B, H), for the LSTM; None for cells without one."""
+        return self.record["memory"].transpose(0, 2, 1) if self.cell.remembers else None
+
+    def gate(self, name: str) -> Array:
+        """A gate's activations, (T, B, H); ValueError for a name that isn't in `cell.gates`."""
+        return self.cell.gate(name, self.record).transpose(0, 2, 1)
+
+    @property
+    def overflow(self) -> int | None:
+        """The first step after which a state isn't finite; None where all are."""
+        finite = np.isfinite(self.states[1:, -self.cell.hidden :]).all(axis=(1, 2))
+        return None if finite.all() else int(np.argmin(finite)) + 1
 
 
-def log10_hidden_gradient_norms(cell: RNN, trace: Trace, d_last: Array) -> Array:
+@dataclass(frozen=True)
+class Gradients:
+    """∂L by everything that the sequence met: in full, by every path that leads from it to L."""
+
+    parameters: Arrays  # under the parameters' names and in their shapes
+    hidden: Array  # (T + 1, B, H), by h_0 … h_T
+    inputs: Array  # (T, B, X)
+    memory: Array | None  # (T + 1, B, H), by c_0 … c_T, for the LSTM
+    work: Workspace = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Room for a walk back, kept so that another walk of the same size needn't ask for it again."""
+
+    hidden: Array  # (T + 1, H, B)
+    memory: Array  # the same, or `hidden` itself for cells without one
+    inputs: Array  # (T, B, X)
+    direct: Array  # (C, H, B), for C steps at once
+    room: Arrays
+    rows: list[Row]  # of the room, a tuple a step
+    hidden_rows: list[Array]
+    memory_rows: list[Array]
+    direct_rows: list[Array]
+
+
+class Chunk(NamedTuple):
+    """Steps first … last − 1, whose factors fill the room from `offset` to its end."""
+
+    first: int
+    last: int
+    offset: int
+    room: Arrays
+
+
+def unroll(
+    cell: Cell, x: Array, start: Array | tuple[Array, Array] | None = None, *, out: Trace | None = None
+) -> Trace:
+    """Run `cell` over x (T, B, X) from `start`, or from zero.
+
+    `start` is h_0 (B, H), for the LSTM (h_0, c_0). `out` is an earlier trace of the same shapes, to be
+    overwritten instead of asking for memory. States that overflow do so without a warning:
+    `Trace.overflow` tells. ValueError for an x that isn't of floats, finite and of that shape with
+    T, B ≥ 1, or a start or an `out` that doesn't fit it.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim != 3 or x.shape[2] != cell.inputs:
+        raise ValueError(f"x must be an array of floats of the shape (T, B, {cell.inputs}), not {_told(x)}")
+    if 0 in x.shape:
+        raise ValueError(f"x must have the shape (T, B, {cell.inputs}) with T, B ≥ 1, not {x.shape}")
+    _check_finite("x", x)
+    steps, batch, inputs = x.shape
+    dtype = np.result_type(x, cell.parameters["weight_hh"])
+    trace = _empty_trace(cell, steps, batch, dtype) if out is None else replace(out, cell=cell)
+    states, record = trace.states, trace.record
+    if states.shape != (steps + 1, inputs + 1 + cell.hidden, batch) or states.dtype != dtype:
+        raise ValueError("out must be the trace of the same cell over an x of the same shape and type")
+    states[:-1, :inputs] = x.transpose(0, 2, 1)
+    _start(cell, states, record, start)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shared = cell.begin(states, record)
+        for row in trace.rows:
+            cell.step(shared, row)
+    return trace
+
+
+def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients | None = None) -> Gradients:
+    """Walk back along `trace`: d_hidden (T, B, H) is what L adds to ∂L/∂h_1 … ∂L/∂h_T directly.
+
+    ∂L/∂θ = Σ_t (∂L/∂a_t)(∂a_t/∂θ), with ∂L/∂h_{t−1} = (∂h_t/∂h_{t−1})ᵀ ∂L/∂h_t + d_hidden_{t−1} (Werbos
+    1990). `out` is an earlier result of the same shapes, whose arrays but for the parameters' are
+    overwritten. Beside the result it takes a few times BYTES_AT_ONCE, or the gates of one step where
+    those are more. ValueError for a d_hidden of another shape, or an `out` that doesn't fit.
+    """
+    steps, hidden_units, batch = len(trace.states) - 1, cell.hidden, trace.states.shape[2]
+    _check_shape("d_hidden", d_hidden, (steps, batch, hidden_units))
+    work = _workspace(cell, steps, batch, trace.states.dtype) if out is None else out.work
+    if work.hidden.shape != (steps + 1, hidden_units, batch) or work.hidden.dtype != trace.states.dtype:
+        raise ValueError("out must be the gradients of a trace of the same shape and type")
+    work.hidden[-1] = 0
+    sums, W, direct = cell.empty_sums(work.hidden.dtype), _recurrence(cell, work), d_hidden.transpose(0, 2, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first, last, offset, room in _chunks_back(cell, trace, work):
+            work.direct[offset:] = direct[first:last]
+            for k in reversed(range(first, last)):
+                _step_back(cell, W, work, k, offset + k - first)
+            d_x = cell.collect(trace.states[first:last], room, sums)
+            work.inputs[first:last] = d_x.reshape(last - first, batch, -1)
+    if cell.remembers:
+        work.memory[0] = cell.carried(work.room)[-1]
+    return Gradients(
+        cell.parameter_gradients(sums),
+        work.hidden.transpose(0, 2, 1),
+        work.inputs,
+        work.memory.transpose(0, 2, 1) if cell.remembers else None,
+        work,
+    )
+
+
+def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Array:
     """log10 ‖∂L/∂h_t‖₂ for t = 0 … T, (T + 1, B), when only h_T bears on the loss, by d_last (B, H).
 
-    Scaled back to about 1 by a power of two at every step, so that it is right beyond float64;
-    −inf for zero. Raises ValueError for a d_last of another shape or with non-finite numbers.
+    What goes on from step to step is scaled back to about 1 by a power of two, which is exact, so that
+    the norms are right beyond any float; −inf for zero. ValueError for a d_last of another shape or
+    with numbers that aren't finite.
     """
-    steps, batch, hidden_units = trace.pre_activations.shape
-    if d_last.shape != (batch, hidden_units) or not np.isfinite(d_last).all():
-        raise ValueError(f"d_last must be finite, of shape ({batch}, {hidden_units}), not {d_last.shape}")
-    mantissas = np.empty((steps + 1, batch, hidden_units))
-    exponents = np.empty((steps + 1, batch), dtype=np.int64)
-    mantissas[steps], exponents[steps] = _normalised(d_last)
-    for t in reversed(range(steps)):
-        d_h = cell.step_back(mantissas[t + 1], trace.pre_activations[t])
-        mantissas[t], shifts = _normalised(d_h)
-        exponents[t] = exponents[t + 1] + shifts
-    return log10_norms(mantissas) + exponents * LOG10_2
+    steps, hidden_units, batch = len(trace.states) - 1, cell.hidden, trace.states.shape[2]
+    _check_shape("d_last", d_last, (batch, hidden_units))
+    _check_finite("d_last", d_last)
+    work = _workspace(cell, steps, batch, trace.states.dtype)
+    W, carried = _recurrence(cell, work), cell.carried(work.room)
+    exponents = np.zeros((steps + 1, batch), dtype=np.int64)
+    work.hidden[-1] = d_last.T
+    exponents[-1] = _rescale(work.hidden[-1], carried[-1])
+    work.direct[:] = 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first, last, offset, _ in _chunks_back(cell, trace, work):
+            for k in reversed(range(first, last)):
+                j = offset + k - first
+                _step_back(cell, W, work, k, j)
+                exponents[k] = exponents[k + 1] + _rescale(work.hidden[k], carried[j])
+    return log10_norms(work.hidden.transpose(0, 2, 1)) + exponents * LOG10_2
 
 
-def _normalised(vectors: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Each vector (B, H) scaled by a power of two to a largest entry from ½ to 1, and the exponents (B,)."""
-    _, shifts = np.frexp(np.max(np.abs(vectors), axis=1))
-    return np.ldexp(vectors, -shifts[:, None]), shifts.astype(np.int64)
+def log10_forget_path(cell: LSTM, trace: Trace, d_last: Array) -> Array:
+    """log10 ‖∏_{s>t} f_s ∘ ∂h_T/∂c_T ∘ d_last‖₂ for t = 0 … T, (T + 1, B): the path through the memory alone.
+
+    One of the paths that add up to ∂L/∂c_t: the one that passes no weight and no squashing but the
+    forget gates, σ(a_f) (Gers et al. 2000). Summed as logarithms, so that it is right beyond any
+    float. Raises as `log10_hidden_gradient_norms` does, and for a cell that isn't an LSTM.
+    """
+    if not isinstance(cell, LSTM):
+        raise ValueError("cell must be an LSTM: the others have no memory beside their hidden state")
+    hidden_units, batch = cell.hidden, trace.states.shape[2]
+    _check_shape("d_last", d_last, (batch, hidden_units))
+    _check_finite("d_last", d_last)
+    last = cell.log10_into_memory(trace.record, d_last.T)
+    gates = cell.log10_forget(trace.record)
+    path = last + np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], np.zeros((1, *last.shape))])
+    largest = np.maximum(path.max(axis=1, keepdims=True), -np.finfo(np.float64).max)
+    with np.errstate(divide="ignore"):
+        norms: Array = largest[:, 0] + 0.5 * np.log10(np.sum(10 ** (2 * (path - largest)), axis=1))
+    return norms
+
+
+def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
+    """Chunks of steps from the last to the first, each with its factors formed when it is yielded."""
+    carried, last = cell.carried(work.room), len(trace.states) - 1
+    while last:
+        first = max(0, last - len(work.rows))
+        offset = len(work.rows) - (last - first)
+        room = {name: array[offset:] for name, array in work.room.items()}
+        record = {
+            name: array[first : last + len(array) - len(work.inputs)] for name, array in trace.record.items()
+        }
+        cell.factors(trace.states[first:last], record, room)
+        yield Chunk(first, last, offset, room)
+        carried[-1] = carried[offset]
+        last = first
+
+
+def _step_back(cell: Cell, W: Array, work: Workspace, k: int, j: int) -> None:
+    """From h_{k+1} to h_k, with the j-th rows of the room."""
+    cell.step_back(
+        *(W, work.rows[j], work.hidden_rows[k + 1], work.direct_rows[j], work.memory_rows[k + 1]),
+        work.hidden_rows[k],
+    )
+
+
+def _recurrence(cell: Cell, work: Workspace) -> Array:
+    """W_hhᵀ as the products want it; and nothing is carried into the last step yet."""
+    cell.carried(work.room)[-1] = 0
+    return np.ascontiguousarray(cell.parameters["weight_hh"].T, dtype=work.hidden.dtype)
+
+
+def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64]:
+    """Scale each column of both (H, B), in place, by a power of two to about 1; the exponents (B,)."""
+    largest = np.maximum(np.max(np.abs(d_h), axis=0), np.max(np.abs(d_carried), axis=0))
+    _, shifts = np.frexp(largest)
+    for array in (d_h, d_carried):
+        np.ldexp(array, -shifts, out=array)
+    return np.asarray(shifts, dtype=np.int64)
+
+
+def _empty_trace(cell: Cell, steps: int, batch: int, dtype: DType) -> Trace:
+    states = np.empty((steps + 1, cell.inputs + 1 + cell.hidden, batch), dtype)
+    record = cell.record(steps, batch, dtype)
+    return Trace(cell, states, record, list(zip(*cell.rows(states, record), strict=True)))
+
+
+def _workspace(cell: Cell, steps: int, batch: int, dtype: DType) -> Workspace:
+    hidden = np.empty((steps + 1, cell.hidden, batch), dtype)
+    memory = np.empty_like(hidden) if cell.remembers else hidden
+    at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
+    room = cell.room(at_once, batch, dtype)
+    direct = np.empty((at_once, cell.hidden, batch), dtype)
+    return Workspace(
+        *(hidden, memory, np.empty((steps, batch, cell.inputs), dtype), direct, room),
+        *(list(zip(*cell.rows_back(room), strict=True)), list(hidden), list(memory), list(direct)),
+    )
+
+
+def _start(cell: Cell, states: Array, record: Arrays, start: Array | tuple[Array, Array] | None) -> None:
+    """Write the row of ones, h_0, and for the LSTM c_0."""
+    shape = (states.shape[2], cell.hidden)
+    states[:, cell.inputs] = 1
+    names = ("start (h_0)", "start (c_0)") if cell.remembers else ("start",)
+    starts = start if isinstance(start, tuple) else (start,) * len(names)
+    if len(starts) != len(names) or (cell.remembers and isinstance(start, np.ndarray)):
+        raise ValueError("start must be a pair (h_0, c_0) for an LSTM, and h_0 alone for other cells")
+    firsts = [states[0, -cell.hidden :]] + ([record["memory"][0]] if cell.remembers else [])
+    for name, first, given in zip(names, firsts, starts, strict=True):
+        if given is None:
+            first[:] = 0
+        else:
+            _check_shape(name, given, shape)
+            _check_finite(name, given)
+            first[:] = given.T
+
+
+def _check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape != shape:
+        raise ValueError(f"{name} must be an array of floats of the shape {shape}, not {_told(array)}")
+
+
+def _check_finite(name: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite numbers")
+
+
+def _told(array: object) -> str:
+    """What an argument is, for an error."""
+    if isinstance(array, np.ndarray):
+        return f"one of {array.dtype} of the shape {array.shape}"
+    return type(array).__name__

@@ -1,76 +1,592 @@
-"""Recurrent cells: one step forward, and one step back. The loop over time is in `core.bptt`.
+"""Recurrent cells: one step forward, and one step back. The loops over time are in `core.bptt`.
 
-Parameters have PyTorch's names, shapes and conventions, so that a `state_dict` loads as it is.
+Parameters have PyTorch's names, shapes and order of gates, so that a `state_dict` loads as it is.
+
+What makes a step fast is the same in every cell, and all of it is here:
+- x_t, 1 and h_{t−1} stand below each other in one column, so that one product covers the input,
+  the bias and the recurrence; a batch is so many columns, and every gate a block of whole rows;
+- σ(a) = ½ + ½ tanh(a/2), with the inner ½ folded into the weights, so that one tanh serves all gates;
+- what multiplies the gradient on its way back doesn't depend on it: these `factors` are formed
+  for many steps at once, and a step back is a handful of products.
+
+A cell keeps nothing but its parameters: `core.bptt` hands it the arrays of one step, and the cell
+writes into them. A name like d_h stands for ∂L/∂h.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from core.arrays import Array, check_choice, check_count, sigmoid, sigmoid_slope, tanh_slope
+from core.arrays import (
+    Array,
+    check_choice,
+    check_count,
+    check_finite,
+    check_positive,
+    sigmoid,
+    sigmoid_parts,
+    sigmoid_slope,
+    tanh_slope,
+)
+from core.linear import gaussian_matrix, orthogonal_matrix, spectral_radius
+
+Arrays: TypeAlias = dict[str, Array]
+Row: TypeAlias = tuple[Array, ...]
+DType: TypeAlias = np.dtype[Any]
+
+RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
 
 
 class Activation(NamedTuple):
-    """φ and its derivative φ′, both of the pre-activation; γ = max φ′."""
+    """φ, written into a given array, and its derivative φ′, both of the pre-activation; γ = max φ′."""
 
-    value: Callable[[Array], Array]
+    write: Callable[[Array, Array], object]
     slope: Callable[[Array], Array]
     steepest: float
 
 
+def _write_sigmoid(a: Array, out: Array) -> None:
+    out[...] = sigmoid(a)
+
+
 ACTIVATIONS = {
-    "identity": Activation(lambda a: a, np.ones_like, 1.0),
+    "identity": Activation(lambda a, out: np.copyto(out, a), np.ones_like, 1.0),
     "tanh": Activation(np.tanh, tanh_slope, 1.0),
-    "sigmoid": Activation(sigmoid, sigmoid_slope, 0.25),
+    "relu": Activation(lambda a, out: np.maximum(a, 0, out=out), lambda a: (a > 0).astype(a.dtype), 1.0),
+    "sigmoid": Activation(_write_sigmoid, sigmoid_slope, 0.25),
 }
 
 
 @dataclass(frozen=True)
-class RNN:
-    """h_t = φ(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), Elman 1990, with PyTorch's parameter names.
+class Cell(ABC):
+    """A recurrent cell with G blocks of H units: G is 1 for the RNN, 3 for the GRU, 4 for the LSTM.
 
-    weight_ih (H, X), weight_hh (H, H), bias_ih (H,), bias_hh (H,).
+    parameters: weight_ih (G·H, X), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,).
     """
 
-    parameters: dict[str, Array]
+    parameters: Arrays
+
+    gates: ClassVar[tuple[str, ...]] = ()
+    remembers: ClassVar[bool] = False  # whether a memory c runs beside h
+
+    @property
+    def inputs(self) -> int:
+        """X."""
+        return int(self.parameters["weight_ih"].shape[1])
+
+    @property
+    def hidden(self) -> int:
+        """H."""
+        return int(self.parameters["weight_hh"].shape[1])
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the parameters are there, are floats, and fit each other."""
+        check_parameters(self.parameters, 1 if not self.gates else len(self.gates))
+
+    @abstractmethod
+    def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        """Empty arrays, by name, for what the steps leave behind beside x and h."""
+
+    @abstractmethod
+    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+        """The arrays, one entry a step, that `step` reads and writes."""
+
+    @abstractmethod
+    def begin(self, states: Array, record: Arrays) -> Row:
+        """What every step shares: the weights as `step` wants them, and room for one step."""
+
+    @abstractmethod
+    def step(self, shared: Row, row: Row) -> None:
+        """One step forward, in place."""
+
+    @abstractmethod
+    def gate(self, name: str, record: Arrays) -> Array:
+        """The activations of a gate, (T, H, B); ValueError for a name that isn't in `gates`."""
+
+    @abstractmethod
+    def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        """Empty arrays for the factors and the gradients of so many steps back."""
+
+    @abstractmethod
+    def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
+        """Fill the room with what multiplies the gradient at each of these steps."""
+
+    @abstractmethod
+    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+        """The arrays of the room, one entry a step, that `step_back` reads and writes."""
+
+    @abstractmethod
+    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
+        """One step back, in place: `step` read upwards. W is weight_hhᵀ; direct is added to d_h first."""
+
+    def carried(self, room: Arrays) -> Array:
+        """What goes from each step of the room to the one before, beside d_h, (steps + 1, H, B).
+
+        The last entry is what comes from beyond the room. Zeros for cells without a memory.
+        """
+        some = next(iter(room.values()))
+        return np.zeros((len(some) + 1, self.hidden, some.shape[-1]), some.dtype)
+
+    @abstractmethod
+    def empty_sums(self, dtype: DType) -> Arrays:
+        """Zeros for the gradients of the parameters, joined as the products of `collect` make them."""
+
+    @abstractmethod
+    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+        """Add these steps' part to the sums; return that of the inputs, (T·B, X)."""
+
+    @abstractmethod
+    def parameter_gradients(self, sums: Arrays) -> Arrays:
+        """The sums, taken apart: a gradient for each of `parameters`, under its name."""
+
+
+@dataclass(frozen=True)
+class RNN(Cell):
+    """h_t = φ(a_t), a_t = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh (Elman 1990).
+
+    Back: d_a = φ′(a_t) ∘ d_h, and W_hhᵀ d_a goes on to h_{t−1}.
+    """
+
     activation: str = "tanh"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("activation", self.activation, tuple(ACTIVATIONS))
+
     @staticmethod
-    def create(inputs: int, hidden: int, *, rng: np.random.Generator, activation: str = "tanh") -> RNN:
-        """An RNN with PyTorch's initialisation, every entry uniform in ±1/√H.
+    def create(
+        inputs: int,
+        hidden: int,
+        *,
+        rng: np.random.Generator,
+        activation: str = "tanh",
+        recurrence: str = "uniform",
+        radius: float | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> RNN:
+        """An RNN with X = inputs and H = hidden, drawn as `draw_parameters` says.
 
-        Raises ValueError for fewer than one input or hidden unit, or an unknown activation.
+        recurrence="identity" with activation="relu" is the IRNN of Le, Jaitly & Hinton 2015.
         """
-        check_count("inputs", inputs, 1)
-        check_count("hidden", hidden, 1)
         check_choice("activation", activation, tuple(ACTIVATIONS))
-        bound = 1 / math.sqrt(hidden)
-        shapes = {
-            "weight_ih": (hidden, inputs),
-            "weight_hh": (hidden, hidden),
-            "bias_ih": (hidden,),
-            "bias_hh": (hidden,),
+        return RNN(draw_parameters(1, inputs, hidden, recurrence, radius, dtype, rng), activation)
+
+    def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        return {"a": np.empty((steps, self.hidden, batch), dtype)}
+
+    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+        return states[:-1], record["a"], states[1:, -self.hidden :]
+
+    def begin(self, states: Array, record: Arrays) -> Row:
+        return (_packed(self.parameters, states.dtype),)
+
+    def step(self, shared: Row, row: Row) -> None:
+        state, a, h = row
+        shared[0].dot(state, a)
+        ACTIVATIONS[self.activation].write(a, h)
+
+    def gate(self, name: str, record: Arrays) -> Array:
+        raise ValueError(f"name must be that of a gate, and an RNN has none, not {name!r}")
+
+    def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        shape = (steps, self.hidden, batch)
+        return {"slope": np.empty(shape, dtype), "d_a": np.empty(shape, dtype)}
+
+    def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
+        room["slope"][:] = ACTIVATIONS[self.activation].slope(record["a"])
+
+    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+        return room["slope"], room["d_a"]
+
+    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
+        slope, d_a = row
+        np.add(d_h, direct, d_h)
+        np.multiply(d_h, slope, d_a)
+        W.dot(d_a, d_h_before)
+
+    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+        d_a = _flat(room["d_a"])
+        sums["x1h"] += d_a @ _flat(states).T
+        return d_a.T @ self.parameters["weight_ih"]
+
+    def empty_sums(self, dtype: DType) -> Arrays:
+        return {"x1h": np.zeros((self.hidden, self.inputs + 1 + self.hidden), dtype)}
+
+    def parameter_gradients(self, sums: Arrays) -> Arrays:
+        return _unpacked(sums["x1h"], self.inputs)
+
+
+@dataclass(frozen=True)
+class LSTM(Cell):
+    """The LSTM of Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000.
+
+    i, f, o = σ(a_i), σ(a_f), σ(a_o) and g = tanh(a_g), with a = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh
+    c_t = f ∘ c_{t−1} + i ∘ g
+    h_t = o ∘ tanh(c_t)
+
+    The blocks of the parameters stand in the order i, f, g, o.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("input", "forget", "candidate", "output")
+    remembers: ClassVar[bool] = True
+
+    @staticmethod
+    def create(
+        inputs: int,
+        hidden: int,
+        *,
+        rng: np.random.Generator,
+        recurrence: str = "uniform",
+        radius: float | None = None,
+        forget_bias: float | None = None,
+        longest: int | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> LSTM:
+        """An LSTM with X = inputs and H = hidden, drawn as `draw_parameters` says.
+
+        forget_bias is the bias of every forget gate (Gers et al. 2000; 1 in Jozefowicz et al. 2015).
+        longest draws chrono biases instead, for dependencies of up to so many steps: b_f = log u with
+        u uniform in 1 … longest − 1, and b_i = −b_f (Tallec & Ollivier 2018, eq. 16).
+        """
+        parameters = draw_parameters(4, inputs, hidden, recurrence, radius, dtype, rng)
+        if forget_bias is not None:
+            _set_bias(parameters, 1, check_finite("forget_bias", forget_bias))
+        if longest is not None:
+            _set_bias(parameters, 1, _chrono(hidden, longest, rng))
+            _set_bias(parameters, 0, -parameters["bias_ih"][hidden : 2 * hidden])
+        return LSTM(parameters)
+
+    def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        H = self.hidden
+        return {"a": np.empty((steps, 4 * H, batch), dtype), "memory": np.empty((steps + 1, H, batch), dtype)}
+
+    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+        memory = record["memory"]
+        return states[:-1], record["a"], memory[:-1], memory[1:], states[1:, -self.hidden :]
+
+    def begin(self, states: Array, record: Arrays) -> Row:
+        H, dtype = self.hidden, states.dtype
+        W = _packed(self.parameters, dtype)
+        W = np.concatenate([0.5 * W[: 2 * H], 0.5 * W[3 * H :], W[2 * H : 3 * H]])  # i, f, o, g
+        gates = np.empty((4 * H, states.shape[2]), dtype)
+        i, f, o, g = gates.reshape(4, H, -1)
+        return W, np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
+
+    def step(self, shared: Row, row: Row) -> None:
+        W, half, gates, sigmoids, i, f, o, g = shared
+        state, a, c_before, c, h = row
+        W.dot(state, a)
+        np.tanh(a, gates)
+        np.multiply(sigmoids, half, sigmoids)
+        np.add(sigmoids, half, sigmoids)
+        np.multiply(f, c_before, c)
+        np.multiply(i, g, i)
+        np.add(c, i, c)
+        np.tanh(c, g)
+        np.multiply(o, g, h)
+
+    def gate(self, name: str, record: Arrays) -> Array:
+        check_choice("name", name, self.gates)
+        k, H = ("input", "forget", "output", "candidate").index(name), self.hidden
+        a = record["a"][:, k * H : (k + 1) * H]
+        return np.tanh(a) if name == "candidate" else sigmoid(2 * a)
+
+    def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        H = self.hidden
+        return {
+            "from_h": np.empty((steps, 2, H, batch), dtype),
+            "from_c": np.empty((steps, 4, H, batch), dtype),
+            "deltas": np.empty((steps + 1, 6, H, batch), dtype),
         }
-        return RNN({name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}, activation)
 
-    def pre_activation(self, x: Array, h: Array) -> Array:
-        """a_t = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh; x (B, X), h (B, H) → (B, H)."""
-        p = self.parameters
-        return x @ p["weight_ih"].T + p["bias_ih"] + h @ p["weight_hh"].T + p["bias_hh"]
+    def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
+        H, memory, from_h, from_c = self.hidden, record["memory"], room["from_h"], room["from_c"]
+        sigmoids, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
+        value, _, slope = (part.reshape(-1, 3, H, part.shape[2]) for part in sigmoid_parts(sigmoids))
+        np.multiply(np.tanh(memory[1:]), slope[:, 2], from_h[:, 0])
+        np.multiply(value[:, 2], tanh_slope(memory[1:]), from_h[:, 1])
+        from_c[:, 0] = value[:, 1]
+        np.multiply(np.tanh(a_g), slope[:, 0], from_c[:, 1])
+        np.multiply(memory[:-1], slope[:, 1], from_c[:, 2])
+        np.multiply(value[:, 0], tanh_slope(a_g), from_c[:, 3])
 
-    def activate(self, a: Array) -> Array:
-        """φ(a)."""
-        return ACTIVATIONS[self.activation].value(a)
+    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+        from_h, deltas, H = room["from_h"], room["deltas"], self.hidden
+        here, after = deltas[:-1], deltas[1:]
+        return (
+            *(from_h[:, 0], from_h[:, 1], room["from_c"], here[:, 4], here[:, 5], after[:, 0], here[:, :4]),
+            here.reshape(len(here), 6 * H, -1)[:, H : 5 * H],
+        )
 
-    def step(self, x: Array, h: Array) -> Array:
-        """h_t = φ(a_t); x (B, X), h (B, H) → (B, H)."""
-        return self.activate(self.pre_activation(x, h))
+    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
+        h_to_a_o, h_to_c, from_c, d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a = row
+        np.add(d_h, direct, d_h)
+        np.multiply(d_h, h_to_a_o, d_a_o)
+        np.multiply(d_h, h_to_c, d_c_from_h)
+        np.add(d_c_carried, d_c_from_h, d_c)
+        np.multiply(d_c, from_c, d_from_c)
+        W.dot(d_a, d_h_before)
 
-    def step_back(self, d_h: Array, a: Array) -> Array:
-        """∂L/∂h_{t−1} = W_hhᵀ (φ′(a_t) ∘ ∂L/∂h_t); d_h (B, H), a_t (B, H) → (B, H)."""
-        return (ACTIVATIONS[self.activation].slope(a) * d_h) @ self.parameters["weight_hh"]
+    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+        deltas, H = room["deltas"][:-1], self.hidden
+        d_a = _flat(deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H])
+        sums["x1h"] += d_a @ _flat(states).T
+        return d_a.T @ self.parameters["weight_ih"]
+
+    def carried(self, room: Arrays) -> Array:
+        return room["deltas"][:, 0]
+
+    def log10_forget(self, record: Arrays) -> Array:
+        """log10 f_t = −log10(1 + e^−a), (T, H, B), right where f_t itself is 0 in float64."""
+        a = 2 * record["a"][:, self.hidden : 2 * self.hidden]
+        return -np.logaddexp(0, -a) / math.log(10)
+
+    def log10_into_memory(self, record: Arrays, d_h: Array) -> Array:
+        """log10 |∂h_T/∂c_T ∘ d_h|, (H, B): what goes from the last hidden state into the last memory."""
+        o = self.gate("output", {"a": record["a"][-1:]})[0]
+        with np.errstate(divide="ignore"):
+            return np.log10(np.abs(d_h * o * tanh_slope(record["memory"][-1])))
+
+    def empty_sums(self, dtype: DType) -> Arrays:
+        return {"x1h": np.zeros((4 * self.hidden, self.inputs + 1 + self.hidden), dtype)}
+
+    def parameter_gradients(self, sums: Arrays) -> Arrays:
+        return _unpacked(sums["x1h"], self.inputs)
+
+
+@dataclass(frozen=True)
+class GRU(Cell):
+    """The GRU of Cho et al. 2014 in PyTorch's form: the reset acts after the matrix product.
+
+    r, z = σ(a_r), σ(a_z) with a = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh
+    n = tanh(a_n), a_n = W_in x_t + b_in + r ∘ m with m = W_hn h_{t−1} + b_hn
+    h_t = (1 − z) ∘ n + z ∘ h_{t−1}: here z *keeps* the old state
+
+    The blocks of the parameters stand in the order r, z, n.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("reset", "update", "candidate")
+
+    @staticmethod
+    def create(
+        inputs: int,
+        hidden: int,
+        *,
+        rng: np.random.Generator,
+        recurrence: str = "uniform",
+        radius: float | None = None,
+        update_bias: float | None = None,
+        longest: int | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> GRU:
+        """A GRU with X = inputs and H = hidden, drawn as `draw_parameters` says.
+
+        update_bias is the bias of every update gate: the larger, the more is kept. longest draws
+        chrono biases instead: log u with u uniform in 1 … longest − 1 (Tallec & Ollivier 2018).
+        """
+        parameters = draw_parameters(3, inputs, hidden, recurrence, radius, dtype, rng)
+        if update_bias is not None:
+            _set_bias(parameters, 1, check_finite("update_bias", update_bias))
+        if longest is not None:
+            _set_bias(parameters, 1, _chrono(hidden, longest, rng))
+        return GRU(parameters)
+
+    def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        widths = {"a_rz": 2 * self.hidden, "m": self.hidden, "a_n": self.hidden}
+        return {name: np.empty((steps, width, batch), dtype) for name, width in widths.items()}
+
+    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+        hidden = states[:, -self.hidden :]
+        one_and_h = states[:-1, self.inputs :]
+        return states[:-1], one_and_h, *record.values(), hidden[:-1], hidden[1:]
+
+    def begin(self, states: Array, record: Arrays) -> Row:
+        H, X, dtype, p = self.hidden, self.inputs, states.dtype, self.parameters
+        W_rz = 0.5 * _packed({name: values[: 2 * H] for name, values in p.items()}, dtype)
+        W_m = np.column_stack([p["bias_hh"][2 * H :], p["weight_hh"][2 * H :]]).astype(dtype, copy=False)
+        W_x = np.column_stack([p["weight_ih"][2 * H :], p["bias_ih"][2 * H :]]).astype(dtype, copy=False)
+        np.matmul(W_x, states[:-1, : X + 1], out=record["a_n"])
+        rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
+        return W_rz, W_m, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
+
+    def step(self, shared: Row, row: Row) -> None:
+        W_rz, W_m, half, rz, r, z, n = shared
+        state, one_and_h, a_rz, m, a_n, h_before, h = row
+        W_rz.dot(state, a_rz)
+        W_m.dot(one_and_h, m)
+        np.tanh(a_rz, rz)
+        np.multiply(rz, half, rz)
+        np.add(rz, half, rz)
+        np.multiply(r, m, n)
+        np.add(a_n, n, a_n)
+        np.tanh(a_n, n)
+        np.subtract(h_before, n, h)
+        np.multiply(h, z, h)
+        np.add(h, n, h)
+
+    def gate(self, name: str, record: Arrays) -> Array:
+        check_choice("name", name, self.gates)
+        if name == "candidate":
+            return np.asarray(np.tanh(record["a_n"]))
+        k, H = self.gates.index(name), self.hidden
+        return sigmoid(2 * record["a_rz"][:, k * H : (k + 1) * H])
+
+    def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
+        shape = (steps, 5, self.hidden, batch)
+        return {"factors": np.empty(shape, dtype), "deltas": np.empty(shape, dtype)}
+
+    def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
+        H, factors = self.hidden, room["factors"]
+        value, complement, slope = (
+            part.reshape(-1, 2, H, part.shape[2]) for part in sigmoid_parts(record["a_rz"])
+        )
+        to_a_n = np.multiply(complement[:, 1], tanh_slope(record["a_n"]), factors[:, 0])
+        np.multiply(to_a_n, record["m"] * slope[:, 0], factors[:, 1])
+        np.multiply(states[:, -H:] - np.tanh(record["a_n"]), slope[:, 1], factors[:, 2])
+        np.multiply(to_a_n, value[:, 0], factors[:, 3])
+        factors[:, 4] = value[:, 1]
+
+    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+        deltas, H = room["deltas"], self.hidden
+        d_rzm = deltas.reshape(len(deltas), 5 * H, -1)[:, H : 4 * H]
+        return room["factors"], deltas, d_rzm, deltas[:, 4]
+
+    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
+        factors, deltas, d_rzm, carried = row
+        np.add(d_h, direct, d_h)
+        np.multiply(d_h, factors, deltas)
+        W.dot(d_rzm, d_h_before)
+        np.add(d_h_before, carried, d_h_before)
+
+    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+        H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
+        deltas, states = _flat(room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H]), _flat(states)
+        d_nrz, d_rzm = deltas[: 3 * H], deltas[H:]
+        sums["x1"] += d_nrz @ states[: X + 1].T
+        sums["1h"] += d_rzm @ states[X:].T
+        return d_nrz.T @ np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
+
+    def empty_sums(self, dtype: DType) -> Arrays:
+        H, X = self.hidden, self.inputs
+        return {"x1": np.zeros((3 * H, X + 1), dtype), "1h": np.zeros((3 * H, 1 + H), dtype)}
+
+    def parameter_gradients(self, sums: Arrays) -> Arrays:
+        x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
+        return {
+            "weight_ih": x1[:, :-1].copy(),
+            "weight_hh": one_h[:, 1:].copy(),
+            "bias_ih": x1[:, -1].copy(),
+            "bias_hh": one_h[:, 0].copy(),
+        }
+
+
+def draw_parameters(
+    blocks: int,
+    inputs: int,
+    hidden: int,
+    recurrence: str,
+    radius: float | None,
+    dtype: DTypeLike,
+    rng: np.random.Generator,
+) -> Arrays:
+    """Parameters of a cell with so many blocks: all uniform in ±1/√H, as PyTorch has them, but for weight_hh.
+
+    Each of its blocks is, by `recurrence` (one of RECURRENCES),
+
+    uniform     uniform in ±1/√H
+    gaussian    N(0, 1/H)
+    orthogonal  uniform over the orthogonal group (Saxe et al. 2014)
+    identity    the identity, with biases of 0 (Le, Jaitly & Hinton 2015)
+
+    and is scaled to the spectral radius `radius` unless that is None. ValueError for fewer than one
+    input or hidden unit, an unknown recurrence, a radius that isn't above 0, or a dtype but float32
+    and float64.
+    """
+    check_count("inputs", inputs, 1)
+    check_count("hidden", hidden, 1)
+    check_choice("recurrence", recurrence, RECURRENCES)
+    if radius is not None:
+        check_positive("radius", radius)
+    check_choice("dtype", np.dtype(dtype).name, ("float32", "float64"))
+    bound = 1 / math.sqrt(hidden)
+    rows = blocks * hidden
+    parameters = {
+        "weight_ih": rng.uniform(-bound, bound, (rows, inputs)),
+        "weight_hh": np.concatenate([_recurrence(recurrence, hidden, radius, rng) for _ in range(blocks)]),
+        "bias_ih": rng.uniform(-bound, bound, rows),
+        "bias_hh": rng.uniform(-bound, bound, rows),
+    }
+    if recurrence == "identity":
+        parameters |= {"bias_ih": np.zeros(rows), "bias_hh": np.zeros(rows)}
+    return {name: values.astype(dtype) for name, values in parameters.items()}
+
+
+def _recurrence(kind: str, n: int, radius: float | None, rng: np.random.Generator) -> Array:
+    if kind == "uniform":
+        W: Array = rng.uniform(-1, 1, (n, n)) / math.sqrt(n)
+    elif kind == "identity":
+        W = np.eye(n)
+    else:
+        W = gaussian_matrix(n, rng) if kind == "gaussian" else orthogonal_matrix(n, rng)
+    return W if radius is None else W * (radius / spectral_radius(W))
+
+
+def _set_bias(parameters: Arrays, block: int, bias: float | Array) -> None:
+    """Make the whole bias of a block, bias_ih + bias_hh, so much."""
+    H = parameters["weight_hh"].shape[1]
+    parameters["bias_ih"][block * H : (block + 1) * H] = bias
+    parameters["bias_hh"][block * H : (block + 1) * H] = 0
+
+
+def _chrono(hidden: int, longest: int, rng: np.random.Generator) -> Array:
+    check_count("longest", longest, 2)
+    return np.log(rng.uniform(1, longest - 1, hidden))
+
+
+def check_parameters(parameters: Arrays, blocks: int) -> None:
+    """ValueError unless `parameters` are float arrays of the shapes of a cell with so many blocks."""
+    wanted = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    if set(parameters) != set(wanted):
+        raise ValueError(f"parameters must be {', '.join(wanted)}, not {', '.join(map(str, parameters))}")
+    for name in wanted:
+        if not isinstance(parameters[name], np.ndarray) or parameters[name].dtype.kind != "f":
+            raise ValueError(f"parameters[{name!r}] must be an array of floats")
+    inputs, hidden = parameters["weight_ih"].shape[-1], parameters["weight_hh"].shape[-1]
+    rows = blocks * hidden
+    shapes = ((rows, inputs), (rows, hidden), (rows,), (rows,))
+    for name, shape in zip(wanted, shapes, strict=True):
+        if parameters[name].shape != shape or 0 in shape:
+            raise ValueError(
+                f"parameters[{name!r}] must have the shape {shape}, not {parameters[name].shape}"
+            )
+
+
+def _packed(parameters: Arrays, dtype: DType) -> Array:
+    """(G·H, X + 1 + H): the weights of a column of x, 1 and h."""
+    p = parameters
+    return np.column_stack([p["weight_ih"], p["bias_ih"] + p["bias_hh"], p["weight_hh"]]).astype(
+        dtype, copy=False
+    )
+
+
+def _unpacked(sums: Array, inputs: int) -> Arrays:
+    """`_packed` undone: a bias shares its gradient with the other."""
+    bias = sums[:, inputs]
+    return {
+        "weight_ih": sums[:, :inputs].copy(),
+        "weight_hh": sums[:, inputs + 1 :].copy(),
+        "bias_ih": bias.copy(),
+        "bias_hh": bias.copy(),
+    }
+
+
+def _flat(columns: Array) -> Array:
+    """(T, N, B) as (N, T·B): a copy, but for B = 1."""
+    return columns.transpose(1, 0, 2).reshape(columns.shape[1], -1)

@@ -77,11 +77,13 @@ def _worked_example(n: int, _rng: np.random.Generator) -> Array:
     return np.kron(np.eye((n + 1) // 2), block)[:n, :n]
 
 
-def _gaussian(n: int, rng: np.random.Generator) -> Array:
+def gaussian_matrix(n: int, rng: np.random.Generator) -> Array:
+    """(n, n), entries N(0, 1/n): a spectral radius of about 1."""
     return rng.standard_normal((n, n)) / math.sqrt(n)
 
 
-def _orthogonal(n: int, rng: np.random.Generator) -> Array:
+def orthogonal_matrix(n: int, rng: np.random.Generator) -> Array:
+    """(n, n), uniform over the orthogonal group (Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((n, n)))
     return q * np.sign(np.diag(r))  # the signs make it uniform over the orthogonal group
 
@@ -111,8 +113,8 @@ def _jordan(n: int, _rng: np.random.Generator) -> Array:
 
 _BUILDERS: dict[str, Callable[[int, np.random.Generator], Array]] = {
     "worked-example": _worked_example,
-    "gaussian": _gaussian,
-    "orthogonal": _orthogonal,
+    "gaussian": gaussian_matrix,
+    "orthogonal": orthogonal_matrix,
     "symmetric": _symmetric,
     "rotation": _rotation,
     "non-normal": _non_normal,
