@@ -50,9 +50,11 @@ def sigmoid_parts(half: Array) -> Sigmoid:
     least = -0.5 * math.log(np.finfo(half.dtype).max)
     if half.min() < least:  # where e would overflow and σ is 0 anyway
         half = np.maximum(half, half.dtype.type(least * (1 - 1e-6)))
-    e = np.exp(-2 * half)
-    value = 1 / (1 + e)
-    complement = e * value
+    e = -2 * half
+    np.exp(e, e)
+    value = 1 + e
+    np.divide(1, value, value)
+    complement = np.multiply(e, value, e)
     return Sigmoid(value, complement, value * complement)
 
 

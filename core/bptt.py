@@ -117,9 +117,9 @@ def unroll(
     states[:-1, :inputs] = x.transpose(0, 2, 1)
     _start(cell, states, record, start)
     with np.errstate(over="ignore", invalid="ignore"):
-        shared = cell.begin(states, record)
+        shared, step = cell.begin(states, record), cell.step
         for row in trace.rows:
-            cell.step(shared, row)
+            step(shared, row)
     return trace
 
 
@@ -137,12 +137,13 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
     if work.hidden.shape != (steps + 1, hidden_units, batch) or work.hidden.dtype != trace.states.dtype:
         raise ValueError("out must be the gradients of a trace of the same shape and type")
     work.hidden[-1] = 0
-    sums, W, direct = cell.empty_sums(work.hidden.dtype), _recurrence(cell, work), d_hidden.transpose(0, 2, 1)
+    sums: Arrays = {}
+    W, direct, step_back = _recurrence(cell, work), d_hidden.transpose(0, 2, 1), cell.step_back
     with np.errstate(over="ignore", invalid="ignore"):
         for first, last, offset, room in _chunks_back(cell, trace, work):
             work.direct[offset:] = direct[first:last]
-            for k in reversed(range(first, last)):
-                _step_back(cell, W, work, k, offset + k - first)
+            for row, d_h, extra, d_c, d_h_before in _rows_back(work, first, last, offset):
+                step_back(W, row, d_h, extra, d_c, d_h_before)
             d_x = cell.collect(trace.states[first:last], room, sums)
             work.inputs[first:last] = d_x.reshape(last - first, batch, -1)
     if cell.remembers:
@@ -174,10 +175,11 @@ def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Arra
     work.direct[:] = 0
     with np.errstate(over="ignore", invalid="ignore"):
         for first, last, offset, _ in _chunks_back(cell, trace, work):
-            for k in reversed(range(first, last)):
-                j = offset + k - first
-                _step_back(cell, W, work, k, j)
-                exponents[k] = exponents[k + 1] + _rescale(work.hidden[k], carried[j])
+            k, j = last, len(work.rows)
+            for row, d_h, extra, d_c, d_h_before in _rows_back(work, first, last, offset):
+                cell.step_back(W, row, d_h, extra, d_c, d_h_before)
+                k, j = k - 1, j - 1
+                exponents[k] = exponents[k + 1] + _rescale(d_h_before, carried[j])
     return log10_norms(work.hidden.transpose(0, 2, 1)) + exponents * LOG10_2
 
 
@@ -218,11 +220,16 @@ def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
         last = first
 
 
-def _step_back(cell: Cell, W: Array, work: Workspace, k: int, j: int) -> None:
-    """From h_{k+1} to h_k, with the j-th rows of the room."""
-    cell.step_back(
-        *(W, work.rows[j], work.hidden_rows[k + 1], work.direct_rows[j], work.memory_rows[k + 1]),
-        work.hidden_rows[k],
+def _rows_back(
+    work: Workspace, first: int, last: int, offset: int
+) -> Iterator[tuple[Row, Array, Array, Array, Array]]:
+    """What each step back reads and writes, from the last of these steps to the first."""
+    steps = slice(last - 1, first - 1 if first else None, -1)
+    in_room = slice(None, offset - 1 if offset else None, -1)
+    hidden, memory = work.hidden_rows, work.memory_rows
+    return zip(
+        *(work.rows[in_room], hidden[1:][steps], work.direct_rows[in_room], memory[1:][steps], hidden[steps]),
+        strict=True,
     )
 
 

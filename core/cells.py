@@ -39,6 +39,7 @@ from core.linear import gaussian_matrix, orthogonal_matrix, spectral_radius
 
 Arrays: TypeAlias = dict[str, Array]
 Row: TypeAlias = tuple[Array, ...]
+Shared: TypeAlias = tuple[Any, ...]
 DType: TypeAlias = np.dtype[Any]
 
 RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
@@ -99,11 +100,11 @@ class Cell(ABC):
         """The arrays, one entry a step, that `step` reads and writes."""
 
     @abstractmethod
-    def begin(self, states: Array, record: Arrays) -> Row:
+    def begin(self, states: Array, record: Arrays) -> Shared:
         """What every step shares: the weights as `step` wants them, and room for one step."""
 
     @abstractmethod
-    def step(self, shared: Row, row: Row) -> None:
+    def step(self, shared: Shared, row: Row) -> None:
         """One step forward, in place."""
 
     @abstractmethod
@@ -133,10 +134,6 @@ class Cell(ABC):
         """
         some = next(iter(room.values()))
         return np.zeros((len(some) + 1, self.hidden, some.shape[-1]), some.dtype)
-
-    @abstractmethod
-    def empty_sums(self, dtype: DType) -> Arrays:
-        """Zeros for the gradients of the parameters, joined as the products of `collect` make them."""
 
     @abstractmethod
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -184,13 +181,14 @@ class RNN(Cell):
     def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
         return states[:-1], record["a"], states[1:, -self.hidden :]
 
-    def begin(self, states: Array, record: Arrays) -> Row:
-        return (_packed(self.parameters, states.dtype),)
+    def begin(self, states: Array, record: Arrays) -> Shared:
+        return _packed(self.parameters, states.dtype), ACTIVATIONS[self.activation].write
 
-    def step(self, shared: Row, row: Row) -> None:
+    def step(self, shared: Shared, row: Row) -> None:
+        W, write = shared
         state, a, h = row
-        shared[0].dot(state, a)
-        ACTIVATIONS[self.activation].write(a, h)
+        W.dot(state, a)
+        write(a, h)
 
     def gate(self, name: str, record: Arrays) -> Array:
         raise ValueError(f"name must be that of a gate, and an RNN has none, not {name!r}")
@@ -213,11 +211,8 @@ class RNN(Cell):
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         d_a = _flat(room["d_a"])
-        sums["x1h"] += d_a @ _flat(states).T
+        _add(sums, "x1h", d_a @ _flat(states).T)
         return d_a.T @ self.parameters["weight_ih"]
-
-    def empty_sums(self, dtype: DType) -> Arrays:
-        return {"x1h": np.zeros((self.hidden, self.inputs + 1 + self.hidden), dtype)}
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -271,7 +266,7 @@ class LSTM(Cell):
         memory = record["memory"]
         return states[:-1], record["a"], memory[:-1], memory[1:], states[1:, -self.hidden :]
 
-    def begin(self, states: Array, record: Arrays) -> Row:
+    def begin(self, states: Array, record: Arrays) -> Shared:
         H, dtype = self.hidden, states.dtype
         W = _packed(self.parameters, dtype)
         W = np.concatenate([0.5 * W[: 2 * H], 0.5 * W[3 * H :], W[2 * H : 3 * H]])  # i, f, o, g
@@ -279,7 +274,7 @@ class LSTM(Cell):
         i, f, o, g = gates.reshape(4, H, -1)
         return W, np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
 
-    def step(self, shared: Row, row: Row) -> None:
+    def step(self, shared: Shared, row: Row) -> None:
         W, half, gates, sigmoids, i, f, o, g = shared
         state, a, c_before, c, h = row
         W.dot(state, a)
@@ -337,7 +332,7 @@ class LSTM(Cell):
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         deltas, H = room["deltas"][:-1], self.hidden
         d_a = _flat(deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H])
-        sums["x1h"] += d_a @ _flat(states).T
+        _add(sums, "x1h", d_a @ _flat(states).T)
         return d_a.T @ self.parameters["weight_ih"]
 
     def carried(self, room: Arrays) -> Array:
@@ -352,10 +347,7 @@ class LSTM(Cell):
         """log10 |∂h_T/∂c_T ∘ d_h|, (H, B): what goes from the last hidden state into the last memory."""
         o = self.gate("output", {"a": record["a"][-1:]})[0]
         with np.errstate(divide="ignore"):
-            return np.log10(np.abs(d_h * o * tanh_slope(record["memory"][-1])))
-
-    def empty_sums(self, dtype: DType) -> Arrays:
-        return {"x1h": np.zeros((4 * self.hidden, self.inputs + 1 + self.hidden), dtype)}
+            return np.asarray(np.log10(np.abs(d_h * o * tanh_slope(record["memory"][-1]))))
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -407,7 +399,7 @@ class GRU(Cell):
         one_and_h = states[:-1, self.inputs :]
         return states[:-1], one_and_h, *record.values(), hidden[:-1], hidden[1:]
 
-    def begin(self, states: Array, record: Arrays) -> Row:
+    def begin(self, states: Array, record: Arrays) -> Shared:
         H, X, dtype, p = self.hidden, self.inputs, states.dtype, self.parameters
         W_rz = 0.5 * _packed({name: values[: 2 * H] for name, values in p.items()}, dtype)
         W_m = np.column_stack([p["bias_hh"][2 * H :], p["weight_hh"][2 * H :]]).astype(dtype, copy=False)
@@ -416,7 +408,7 @@ class GRU(Cell):
         rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
         return W_rz, W_m, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
 
-    def step(self, shared: Row, row: Row) -> None:
+    def step(self, shared: Shared, row: Row) -> None:
         W_rz, W_m, half, rz, r, z, n = shared
         state, one_and_h, a_rz, m, a_n, h_before, h = row
         W_rz.dot(state, a_rz)
@@ -469,21 +461,17 @@ class GRU(Cell):
         H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
         deltas, states = _flat(room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H]), _flat(states)
         d_nrz, d_rzm = deltas[: 3 * H], deltas[H:]
-        sums["x1"] += d_nrz @ states[: X + 1].T
-        sums["1h"] += d_rzm @ states[X:].T
+        _add(sums, "x1", d_nrz @ states[: X + 1].T)
+        _add(sums, "1h", d_rzm @ states[X:].T)
         return d_nrz.T @ np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
-
-    def empty_sums(self, dtype: DType) -> Arrays:
-        H, X = self.hidden, self.inputs
-        return {"x1": np.zeros((3 * H, X + 1), dtype), "1h": np.zeros((3 * H, 1 + H), dtype)}
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
         return {
-            "weight_ih": x1[:, :-1].copy(),
-            "weight_hh": one_h[:, 1:].copy(),
-            "bias_ih": x1[:, -1].copy(),
-            "bias_hh": one_h[:, 0].copy(),
+            "weight_ih": x1[:, :-1],
+            "weight_hh": one_h[:, 1:],
+            "bias_ih": x1[:, -1],
+            "bias_hh": one_h[:, 0],
         }
 
 
@@ -580,11 +568,15 @@ def _unpacked(sums: Array, inputs: int) -> Arrays:
     """`_packed` undone: a bias shares its gradient with the other."""
     bias = sums[:, inputs]
     return {
-        "weight_ih": sums[:, :inputs].copy(),
-        "weight_hh": sums[:, inputs + 1 :].copy(),
-        "bias_ih": bias.copy(),
+        "weight_ih": sums[:, :inputs],
+        "weight_hh": sums[:, inputs + 1 :],
+        "bias_ih": bias,
         "bias_hh": bias.copy(),
     }
+
+
+def _add(sums: Arrays, name: str, part: Array) -> None:
+    sums[name] = part if name not in sums else np.add(sums[name], part, sums[name])
 
 
 def _flat(columns: Array) -> Array:
