@@ -463,7 +463,7 @@ class GRU(Cell):
         d_nrz, d_rzm = deltas[: 3 * H], deltas[H:]
         _add(sums, "x1", d_nrz @ states[: X + 1].T)
         _add(sums, "1h", d_rzm @ states[X:].T)
-        return d_nrz.T @ np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
+        return np.asarray(d_nrz.T @ np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]]))
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
