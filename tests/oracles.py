@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
@@ -17,6 +18,7 @@ mp = mpmath.mp.clone()
 mp.prec = 200  # bits, 60 digits
 
 Rational = list[list[Fraction]]
+Arrays = dict[str, np.ndarray]
 
 # Significant bits (the hidden one counted), smallest and largest exponent: IEEE 754-2019, table 3.5,
 # and for bfloat16 the upper half of a float32.
@@ -119,9 +121,11 @@ def nearest(value: Fraction, dtype: str) -> float:
 # Derivatives
 
 
-def central_difference(function: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndarray:
-    """The gradient of `function`, entry by entry, of fourth order in a step of 10⁻³."""
-    slopes, step = np.empty_like(at), 1e-3
+def central_difference(
+    function: Callable[[np.ndarray], float], at: np.ndarray, *, step: float | mpmath.mpf = 1e-3
+) -> np.ndarray:
+    """The gradient of `function`, entry by entry, of fourth order in the step; in mpmath where `at` is."""
+    slopes = np.empty_like(at)
     for i in np.ndindex(at.shape):
         moved = []
         for shift in (2, 1, -1, -2):
@@ -132,26 +136,141 @@ def central_difference(function: Callable[[np.ndarray], float], at: np.ndarray) 
     return slopes
 
 
-def rnn_log10_gradients(
-    slope: Callable[[mpmath.mpf], mpmath.mpf],
-    value: Callable[[mpmath.mpf], mpmath.mpf],
-    W: Sequence[Sequence[float]],
-    drive: Sequence[Sequence[float]],
-    d_last: Sequence[float],
+# Recurrent cells, a scalar at a time. `m` is what does the sums: math, or mp for as many digits as it has.
+
+TINY = mp.mpf(10) ** -12  # a step of differences: right to 40 digits, from 100
+
+
+def exactly(values: np.ndarray) -> np.ndarray:
+    """The same numbers in mpmath."""
+    return np.vectorize(mp.mpf, otypes=[object])(values)
+
+
+def logistic(a: Any, m: Any) -> Any:
+    return 1 / (1 + m.exp(-a))
+
+
+ACTIVATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "identity": lambda a, m: a,  # noqa: ARG005
+    "tanh": lambda a, m: m.tanh(a),
+    "relu": lambda a, m: max(a, 0 * a),  # noqa: ARG005
+    "sigmoid": logistic,
+}
+
+
+class Step(NamedTuple):
+    """What a step leaves behind, lists of H numbers; c only for the LSTM."""
+
+    h: list[Any]
+    c: list[Any]
+    gates: dict[str, list[Any]]
+
+
+def affine(W: list[list[Any]], v: list[Any], bias: list[Any], rows: range) -> list[Any]:
+    return [sum((W[i][j] * v[j] for j in range(len(v))), bias[i]) for i in rows]
+
+
+def step(kind: str, p: dict[str, Any], x: list[Any], h: list[Any], c: list[Any], push: Any, m: Any) -> Step:
+    """One step of "gru", "lstm", or an RNN whose activation `kind` is; `push` (H,) is added to c."""
+    H = len(h)
+    blocks = [range(k * H, (k + 1) * H) for k in range(len(p["bias_ih"]) // H)]
+    from_x = [affine(p["weight_ih"], x, p["bias_ih"], rows) for rows in blocks]
+    from_h = [affine(p["weight_hh"], h, p["bias_hh"], rows) for rows in blocks]
+    a = [[from_x[k][i] + from_h[k][i] for i in range(H)] for k in range(len(blocks))]
+    if kind == "gru":
+        r, z = ([logistic(entry, m) for entry in block] for block in a[:2])
+        n = [m.tanh(from_x[2][i] + r[i] * from_h[2][i]) for i in range(H)]
+        h = [(1 - z[i]) * n[i] + z[i] * h[i] for i in range(H)]
+        return Step(h, c, {"reset": r, "update": z, "candidate": n})
+    if kind == "lstm":
+        i_, f, o = ([logistic(entry, m) for entry in a[k]] for k in (0, 1, 3))
+        g = [m.tanh(entry) for entry in a[2]]
+        c = [f[i] * c[i] + i_[i] * g[i] + push[i] for i in range(H)]
+        h = [o[i] * m.tanh(c[i]) for i in range(H)]
+        return Step(h, c, {"input": i_, "forget": f, "candidate": g, "output": o})
+    return Step([ACTIVATIONS[kind](entry, m) for entry in a[0]], c, {})
+
+
+class Run(NamedTuple):
+    """One sequence: hidden and memory (T + 1, H), each gate (T, H)."""
+
+    hidden: np.ndarray
+    memory: np.ndarray
+    gates: dict[str, np.ndarray]
+
+
+def run(kind: str, p: Arrays, x: np.ndarray, given: Arrays, m: Any = math) -> Run:
+    """The cell over x (T, X). `given` holds what is added to h_0 … h_T, and to c_0 … c_T: (T + 1, H) each.
+
+    The rows of 0 are the start; a derivative by row t is that by h_t, through all that follows.
+    """
+    p, x = {name: values.tolist() for name, values in p.items()}, x.tolist()
+    push_h, push_c = given["hidden"].tolist(), given["memory"].tolist()
+    steps = [Step(push_h[0], push_c[0], {})]
+    for t in range(len(x)):
+        after = step(kind, p, x[t], steps[-1].h, steps[-1].c, push_c[t + 1], m)
+        steps.append(after._replace(h=[a + b for a, b in zip(after.h, push_h[t + 1], strict=True)]))
+    names = steps[-1].gates
+    return Run(
+        np.array([s.h for s in steps]),
+        np.array([s.c for s in steps]),
+        {name: np.array([s.gates[name] for s in steps[1:]]) for name in names},
+    )
+
+
+def started(h: np.ndarray, c: np.ndarray, steps: int) -> Arrays:
+    """The `given` of a run from h and c (H,)."""
+    return {name: np.array([s] + [0 * s] * steps) for name, s in (("hidden", h), ("memory", c))}
+
+
+def gradients_by_differences(
+    kind: str, p: Arrays, x: np.ndarray, given: Arrays, d_hidden: np.ndarray, m: Any = math
+) -> dict[str, np.ndarray]:
+    """∂L by each parameter, "inputs", "hidden" and "memory", for L = Σ_t d_hidden_t · h_t over x (T, X)."""
+    everything = p | {"inputs": x} | given
+
+    def loss(name: str, values: np.ndarray) -> Any:
+        now = everything | {name: values}
+        hidden = run(kind, {key: now[key] for key in p}, now["inputs"], now, m).hidden
+        return (d_hidden * hidden[1:]).sum()
+
+    length = {"step": TINY} if m is mp else {}
+    with mp.workdps(100):
+        return {
+            name: central_difference(lambda values, name=name: loss(name, values), at, **length)
+            for name, at in everything.items()
+        }
+
+
+def log10_gradients(
+    kind: str, p: Arrays, x: np.ndarray, start: np.ndarray, d_last: Sequence[float]
 ) -> list[mpmath.mpf]:
-    """log10 ‖∂L/∂h_t‖, t = 0 … T, for h_t = φ(W h_{t−1} + drive_t) from zero, forward and back in mpmath."""
-    units = range(len(W))
-    h, slopes = [mp.zero for _ in units], []
-    for u in drive:
-        a = [sum((mp.mpf(W[i][j]) * h[j] for j in units), mp.mpf(u[i])) for i in units]
-        slopes.append([slope(entry) for entry in a])
-        h = [value(entry) for entry in a]
-    d = [mp.mpf(entry) for entry in d_last]
-    norms = [mp.log10(mp.norm(d))]
-    for s in reversed(slopes):
-        d = [sum(mp.mpf(W[i][j]) * s[i] * d[i] for i in units) for j in units]
-        norms.append(mp.log10(mp.norm(d)))
-    return norms[::-1]
+    """log10 ‖∂L/∂h_t‖, t = 0 … T, for L = d_last · h_T from h_0 = start and, where there is one, c_0 = start.
+
+    The way back over a step is the derivative of d · (h, c) by the state before it, by differences
+    in 200 digits: however small a slope, it keeps its digits.
+    """
+    with mp.workdps(200):
+        p, x, start = {name: exactly(values) for name, values in p.items()}, exactly(x), exactly(start)
+        forward, H, none = (
+            run(kind, p, x, started(start, start, len(x)), mp),
+            len(start),
+            [mp.zero] * len(start),
+        )
+        lists = {name: values.tolist() for name, values in p.items()}
+        d = np.concatenate([exactly(np.asarray(d_last)), none])
+        norms = [mp.norm(d[:H])]
+        for t in reversed(range(len(x))):
+            before = np.concatenate([forward.hidden[t], forward.memory[t]])[: 2 * H if kind == "lstm" else H]
+
+            def value(state: np.ndarray, t: int = t, d: np.ndarray = d) -> mpmath.mpf:
+                h, c = state[:H].tolist(), state[H:].tolist()
+                after = step(kind, lists, x[t].tolist(), h, c, none, mp)
+                return sum(a * b for a, b in zip(d, after.h + after.c, strict=False))
+
+            d = central_difference(value, before, step=mp.mpf(10) ** -30)
+            norms.append(mp.norm(d[:H]))
+        return [mp.log10(norm) if norm else -mp.inf for norm in reversed(norms)]
 
 
 # Training

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from core.cells import GRU, LSTM, RNN, Cell
 
 # The same examples in every run, and no deadline: a slow machine must not turn a right answer red.
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
@@ -44,3 +51,66 @@ def well_conditioned_systems(draw: st.DrawFn, *, largest: int = 5) -> tuple[np.n
     left, right = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
     sigma = draw(arrays(np.float64, n, elements=st.floats(0.1, 10)))
     return left * sigma @ right, rng.standard_normal(n)
+
+
+# Recurrent cells. The kinds are those of oracles.step.
+
+CELLS: dict[str, Callable[..., Cell]] = {
+    "identity": partial(RNN.create, activation="identity"),
+    "tanh": RNN.create,
+    "relu": partial(RNN.create, activation="relu"),
+    "sigmoid": partial(RNN.create, activation="sigmoid"),
+    "gru": GRU.create,
+    "lstm": LSTM.create,
+}
+
+
+class Network(NamedTuple):
+    """A cell, and what to run it on: x (T, B, X), h_0 and c_0 (B, H), and ∂L/∂h directly (T, B, H)."""
+
+    kind: str
+    cell: Cell
+    x: np.ndarray
+    h: np.ndarray
+    c: np.ndarray
+    d_hidden: np.ndarray
+
+    @property
+    def start(self) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        return (self.h, self.c) if self.cell.remembers else self.h
+
+
+def network(
+    kind: str,
+    *,
+    steps: int = 6,
+    batch: int = 3,
+    inputs: int = 2,
+    hidden: int = 4,
+    seed: int = 0,
+    dtype: type[np.floating] = np.float64,
+) -> Network:
+    """A network of normal numbers, so that slopes and gates differ from unit to unit."""
+    rng = np.random.default_rng(seed)
+    cell = CELLS[kind](inputs, hidden, rng=rng)
+    parameters = {
+        name: (0.8 * rng.standard_normal(values.shape)).astype(dtype)
+        for name, values in cell.parameters.items()
+    }
+    shapes = [(steps, batch, inputs), (batch, hidden), (batch, hidden), (steps, batch, hidden)]
+    return Network(
+        kind,
+        replace(cell, parameters=parameters),
+        *(rng.standard_normal(shape).astype(dtype) for shape in shapes),
+    )
+
+
+networks = st.builds(
+    network,
+    st.sampled_from(list(CELLS)),
+    steps=st.integers(1, 7),
+    batch=st.integers(1, 4),
+    inputs=st.integers(1, 3),
+    hidden=st.integers(1, 5),
+    seed=seeds,
+)

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from oracles import log10_norm, mp, over_power_of_two
 
 from core import arrays as core_arrays
-from core.arrays import log10_norms, sigmoid, sigmoid_slope, tanh_slope
+from core.arrays import check_finite, log10_norms, sigmoid, sigmoid_parts, sigmoid_slope, tanh_slope
 
 SLOPES = {
     "sigmoid": (sigmoid_slope, lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2),
@@ -71,6 +71,58 @@ def test_sigmoid_is_right_to_the_last_digit_of_1(x):
 @pytest.mark.parametrize(("x", "value"), [(1e308, 1.0), (-1e308, 0.0), (math.inf, 1.0), (-math.inf, 0.0)])
 def test_sigmoid_does_not_overflow(x, value):
     assert sigmoid(np.array([x]))[0] == value
+
+
+@given(st.floats(-700, 700))
+def test_sigmoid_is_right_to_its_own_last_digits(x):
+    assert relative_error(sigmoid(np.float64(x)), 1 / (1 + mp.exp(-mp.mpf(x)))) <= 1e-15
+
+
+@given(st.floats(-600, 600))
+def test_parts_of_sigmoid_are_right_to_their_last_digits(x):
+    """1 − σ at 600 is 10⁻²⁶⁰, and as right as σ; x is twice what is given, exactly."""
+    e = mp.exp(-mp.mpf(x))
+    true = 1 / (1 + e), e / (1 + e), e / (1 + e) ** 2
+    for found, part in zip(sigmoid_parts(np.array([x / 2])), true, strict=True):
+        assert relative_error(found[0], part) <= 1e-15
+
+
+@given(st.floats(-80, 80, width=32))
+def test_parts_of_sigmoid_in_float32_are_float32_and_right_to_its_last_digits(x):
+    e = mp.exp(-mp.mpf(x))
+    true = 1 / (1 + e), e / (1 + e), e / (1 + e) ** 2
+    for found, part in zip(sigmoid_parts(np.array([x], np.float32) / 2), true, strict=True):
+        assert found.dtype == np.float32
+        assert relative_error(found[0], part) <= 8e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("x", [1e30, math.inf])
+def test_parts_of_sigmoid_far_out_are_those_of_a_step_without_a_warning(x, dtype):
+    parts = sigmoid_parts(np.array([-x, x], dtype))
+    for found, true in zip(parts, ([0, 1], [1, 0], [0, 0]), strict=True):
+        np.testing.assert_allclose(found, true, atol=np.finfo(dtype).tiny, rtol=1e-6)
+
+
+def test_parts_of_sigmoid_leave_their_argument_alone():
+    half = np.array([-1e4, 0.5, 3.0])
+    copy = half.copy()
+    sigmoid_parts(half)
+    np.testing.assert_array_equal(half, copy)
+
+
+@pytest.mark.parametrize("function", [sigmoid, sigmoid_slope, tanh_slope])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_and_slopes_keep_shape_and_type(function, dtype):
+    found = function(np.linspace(-3, 3, 6, dtype=dtype).reshape(1, 2, 3))
+    assert (found.shape, found.dtype) == ((1, 2, 3), dtype)
+
+
+@pytest.mark.parametrize("name", SLOPES)
+@given(x=st.floats(-80, 80, width=32).map(lambda x: x / 2))
+def test_slopes_in_float32_keep_its_digits(name, x):
+    slope, true = SLOPES[name]
+    assert relative_error(slope(np.array([x], np.float32))[0], true(mp.mpf(x))) <= 8e-7
 
 
 @pytest.mark.parametrize("name", SLOPES)
@@ -174,6 +226,23 @@ def test_check_positive_refuses(value):
 @pytest.mark.parametrize("value", [5e-324, 1, 1e308, np.float32(0.5), np.int64(3)], ids=repr)
 def test_check_positive_takes(value):
     core_arrays.check_positive("rate", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, -math.inf, np.float32(math.nan), "1", None, 1j, True, 10**400, [1.0], np.ones(1)],
+    ids=lambda value: repr(value)[:20],
+)
+def test_check_finite_refuses(value):
+    with pytest.raises(ValueError, match=r"^bias must be a finite number, not "):
+        check_finite("bias", value)
+
+
+@pytest.mark.parametrize("value", [0, -1.5, 5e-324, -1e308, np.float32(0.5), np.int64(-3), 10**20], ids=repr)
+def test_check_finite_gives_the_value_as_a_float(value):
+    found = check_finite("bias", value)
+    assert type(found) is float
+    assert found == value
 
 
 @pytest.mark.parametrize("choice", ["c", "", "a, b", None, 0, ["a"]], ids=repr)
