@@ -5,8 +5,20 @@ import math
 import streamlit as st
 
 from core import precision
+from core.arrays import Array
 from core.cells import ACTIVATIONS
-from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
+from pages.shared import (
+    charts,
+    compute,
+    controls,
+    frames,
+    gated_lab,
+    linear_lab,
+    path_picture,
+    recall_run,
+    stories,
+    take_home,
+)
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
 from pages.shared.linear_lab import Lab
@@ -126,6 +138,34 @@ def saturation(lab: Lab) -> None:
     st.markdown(words("saturation.bound", **bounds))
 
 
+def gates(lab: Lab) -> None:
+    """RNN, LSTM and GRU on the same sequence, and the path through the LSTM's memory alone."""
+    cells, units, length, start = gated_lab.choose(page, lab.radius)
+    paths: dict[str, Array] = {}
+    for cell in cells:
+        paths |= gated_lab.path(cell, units, length, start, lab.settings.seed)
+    ends = [words(f"gates.left.{name}", left=from_log10(path[-1])) for name, path in paths.items()]
+    st.markdown(words("gates.text", steps=length, ends=", ".join(ends)))
+    charts.show(
+        charts.gated,
+        frames.lines(
+            [
+                Line(words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
+                for name, path in paths.items()
+            ]
+        ),
+        words,
+        key="gates",
+        alt_text=words("gates.alt"),
+    )
+    st.markdown(words("gates.read"))
+
+
+def learn(lab: Lab) -> None:
+    """A live run of a cell that must recall the first symbol after a delay."""
+    recall_run.section(page, lab.settings.seed)
+
+
 def computed(lab: Lab) -> None:
     """What a floating-point type makes of the exact path."""
     rho = lab.radius
@@ -184,6 +224,8 @@ SECTIONS = {
     "transient": transient,
     "one": one,
     "saturation": saturation,
+    "gates": gates,
+    "learn": learn,
     "computed": computed,
     "grain": grain,
     "code": code,

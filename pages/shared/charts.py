@@ -8,13 +8,14 @@ the data, so that new data is drawn in place.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
+from core.precision import PRECISIONS
 from pages.shared.radius_slider import SIGNAL
 from pages.shared.words import Words
 
@@ -235,6 +236,45 @@ def paths(frame: pd.DataFrame, words: Words) -> Chart:
     return _named_lines(frame, words("axis.steps_back"), words("axis.gradient_norm"))
 
 
+def gated(frame: pd.DataFrame, words: Words) -> Chart:
+    """The gradient's paths through RNN, LSTM and GRU, and the one through the LSTM's memory alone."""
+    lines = {words(f"gates.{name}"): name for name in ("rnn", "lstm", "gru")}
+    lines[words("gates.memory")] = "lstm"
+    return _named_lines(frame, words("axis.steps_back"), words("axis.gradient_norm"), lines)
+
+
+def accuracy(frame: pd.DataFrame, words: Words) -> Chart:
+    """The share of right answers over the updates: name, k, y."""
+    return _learning(
+        frame, words, words("axis.accuracy"), alt.Scale(domain=[0, 1]), alt.Axis(format="%", tickCount=5)
+    )
+
+
+def losses(frame: pd.DataFrame, words: Words) -> Chart:
+    """The cross-entropy over the updates: name, k, y."""
+    return _learning(
+        frame, words, words("axis.cross_entropy"), alt.Scale(zero=True, nice=True), alt.Axis(tickCount=5)
+    )
+
+
+def _learning(frame: pd.DataFrame, words: Words, y_title: str, scale: alt.Scale, axis: alt.Axis) -> Chart:
+    lines = {words(f"gates.{name}"): name for name in ("rnn", "lstm", "gru")} | {
+        words("learn.guess"): "neutral"
+    }
+    return (
+        alt.Chart(frame)
+        .mark_line(strokeWidth=3)
+        .encode(
+            x=alt.X(
+                "k:Q", title=words("axis.update"), scale=alt.Scale(nice=False, zero=True), axis=_whole_steps()
+            ),
+            y=alt.Y("y:Q", title=y_title, scale=scale, axis=axis),
+            **_told_by_name(lines),
+        )
+        .properties(height=280)
+    )
+
+
 def power_norms(frame: pd.DataFrame, words: Words) -> Chart:
     """log10 of ‖W^k‖ beside ρ^k."""
     return _named_lines(frame, words("axis.steps_back"), words("axis.power_norm"))
@@ -282,7 +322,7 @@ def unchanged(frame: pd.DataFrame, words: Words) -> Chart:
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format="%", tickCount=5),
             ),
-            **_told_apart(),
+            **_told_by_name({name: name for name in PRECISIONS}),
         )
         .properties(height=360)
     )
@@ -354,7 +394,9 @@ def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
     return alt.layer(floor, line, data=frame).properties(height=190)
 
 
-def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str) -> alt.Chart:
+def _named_lines(
+    frame: pd.DataFrame, x_title: str, y_title: str, lines: Mapping[str, str] | None = None
+) -> alt.Chart:
     return (
         alt.Chart(frame)
         .mark_line(strokeWidth=3)
@@ -371,9 +413,45 @@ def _named_lines(frame: pd.DataFrame, x_title: str, y_title: str) -> alt.Chart:
                 alt.Tooltip("k:Q", title=x_title, format=",d"),
                 alt.Tooltip("y:Q", title=f"log₁₀ {y_title}", format=".4f"),
             ],
-            **_told_apart(),
+            **(_told_apart() if lines is None else _told_by_name(lines)),
         )
         .properties(height=360)
+    )
+
+
+def _told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
+    """Dashes and colours by name, and a legend that shows both; `lines` says what each name means.
+
+    The palette is the theme's, which a specification can't quote: a name gets the colour of its
+    meaning by standing at the meaning's place in the domain, on the first free lap around it.
+    """
+    domain: list[str] = []
+    for name, means in lines.items():
+        place = MEANINGS.index(means)
+        while place < len(domain) and domain[place].strip():
+            place += len(MEANINGS)
+        domain += [" " * (k + 1) for k in range(len(domain), place + 1)]
+        domain[place] = name
+    legend = _legend(values=list(lines))
+    return {
+        "color": alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend),
+        "strokeDash": alt.StrokeDash(
+            "name:N", scale=alt.Scale(domain=list(lines), range=DASHES), legend=legend
+        ),
+    }
+
+
+def _legend(**options: Any) -> alt.Legend:
+    return alt.Legend(
+        orient="top",
+        title=None,
+        symbolType="stroke",
+        symbolSize=900,
+        symbolStrokeWidth=3,
+        labelFontSize=15,
+        labelLimit=400,
+        columns=alt.ExprRef("width < 400 ? 2 : 4"),
+        **options,
     )
 
 
@@ -385,16 +463,7 @@ def _told_apart() -> dict[str, Any]:
             "name:N",
             sort=alt.EncodingSortField("order", op="min"),
             scale=alt.Scale(range=DASHES),
-            legend=alt.Legend(
-                orient="top",
-                title=None,
-                symbolType="stroke",
-                symbolSize=900,
-                symbolStrokeWidth=3,
-                labelFontSize=15,
-                labelLimit=400,
-                columns=alt.ExprRef("width < 400 ? 2 : 4"),
-            ),
+            legend=_legend(),
         ),
     }
 

@@ -58,6 +58,25 @@ def trend(path: Array) -> str:
     return "growing" if change > 0 else "decaying" if change < 0 else "neutral"
 
 
+def learning(words: Words, runs: Mapping[str, Sequence[float]], guess: float) -> pd.DataFrame:
+    """name, k, y: what each run showed, in means of so many updates as leave POINTS_A_LINE; and guessing."""
+    longest = max((len(values) for values in runs.values()), default=0)
+    together = max(1, math.ceil(longest / POINTS_A_LINE))
+    parts = [(words("learn.guess"), np.array([0, max(longest, 1)]), np.array([guess, guess]))]
+    for name, values in runs.items():
+        whole = np.array(values[: len(values) // together * together]).reshape(-1, together)
+        parts.append((words(f"gates.{name}"), together * np.arange(1, len(whole) + 1), whole.mean(axis=1)))
+    return pd.DataFrame(
+        {
+            "name": np.repeat(
+                np.array([name for name, _, _ in parts], dtype=object), [len(k) for _, k, _ in parts]
+            ),
+            "k": np.concatenate([k for _, k, _ in parts]),
+            "y": np.concatenate([y for _, _, y in parts]),
+        }
+    )
+
+
 def eigenvalues(at_radius_one: ComplexArray, radius: float) -> pd.DataFrame:
     """The eigenvalues at the spectral radius 1, and the radius that scales them."""
     return pd.DataFrame({"real": at_radius_one.real, "imaginary": at_radius_one.imag, "radius": radius})

@@ -1,0 +1,154 @@
+"""A live experiment: a cell learns, or doesn't, to recall the first symbol after a delay.
+
+A run lives in the session and is moved on a little at each tick of a fragment, so that the rest of
+the page, and every other page, can be used meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from core import bptt
+from core.optimizers import Adam
+from core.tasks import Recall
+from core.training import Model, Progress, train
+from pages.shared import charts, controls, frames, gated_lab
+from pages.shared.frame import Page
+from pages.shared.numbers import from_log10, plain
+
+UNITS = 32
+BATCH = 32
+RATE = 1e-3
+MAX_NORM = 1.0
+BOUND = 10.0  # seconds, of which a run works WORK in every TICK
+TICK = 0.25
+WORK = 0.12
+RECENT = 20  # updates over which accuracy is averaged
+LEARNED = 0.99
+ENOUGH = 2000  # updates
+MOST_RUNS = 12  # kept to be compared
+
+
+class Settings(NamedTuple):
+    """What is trained."""
+
+    cell: str
+    delay: int
+    start: gated_lab.Start
+    seed: int
+
+
+@dataclass
+class Run:
+    """A training run, under way or over, and what it has shown so far."""
+
+    settings: Settings
+    progress: Iterator[Progress]
+    log10_gradient: float  # what came back over the delay before the first update, of 1
+    began: float = field(default_factory=time.monotonic)
+    accuracies: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    ended: str | None = None  # "learned", "failed" or "stopped"
+
+    @property
+    def recent(self) -> float:
+        """The share of right answers lately."""
+        return float(np.mean(self.accuracies[-RECENT:])) if self.accuracies else 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of its bound the run has used."""
+        return min(1.0, max((time.monotonic() - self.began) / BOUND, len(self.losses) / ENOUGH))
+
+    def stop(self) -> None:
+        """End it, unless it has ended by itself."""
+        self.ended = self.ended or "stopped"
+
+    def advance(self) -> None:
+        """As many updates as fit into WORK seconds."""
+        end = time.monotonic() + WORK
+        while self.ended is None and time.monotonic() < end:
+            update = next(self.progress)
+            self.accuracies.append(update.accuracy)
+            self.losses.append(update.loss)
+            if len(self.losses) >= RECENT and self.recent >= LEARNED:
+                self.ended = "learned"
+            elif self.share >= 1 or not update.finite:
+                self.ended = "failed"
+
+
+def begin(settings: Settings) -> Run:
+    """A run that hasn't made its first update."""
+    task = Recall(settings.delay)
+    rng = np.random.default_rng(settings.seed)
+    cell = gated_lab.make_cell(settings.cell, task.inputs, UNITS, settings.start, rng=rng, dtype="float32")
+    model = Model.create(cell, task.outputs, rng=rng)
+    trace = bptt.unroll(cell, task.draw(1, rng=rng, dtype="float32").x)
+    d_last = np.full((1, UNITS), UNITS**-0.5, dtype=np.float32)
+    back = bptt.log10_hidden_gradient_norms(cell, trace, d_last)
+    progress = train(model, task, rng=rng, optimizer=Adam(RATE), size=BATCH, max_norm=MAX_NORM)
+    return Run(settings, progress, float(back[1, 0]))
+
+
+def section(page: Page, seed: int) -> None:
+    """The controls of the experiment, and the runs made with the same delay and start."""
+    words = page.words
+    runs: dict[Settings, Run] = st.session_state.setdefault(f"{page.name}-runs", {})
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        cell = controls.choice(page, "learner", gated_lab.CELLS, "rnn")
+        delay = controls.slider(page, "delay", 5, 100, 40)
+        kind = controls.choice(page, "open", ("chrono", "uniform"), "chrono")
+        settings = Settings(cell, delay, gated_lab.Start(kind, 1.0, 1.0, 2 * delay), seed)
+        for other, run in runs.items():
+            if other != settings:
+                run.stop()
+        running = settings in runs and runs[settings].ended is None
+        label = words("learn.stop" if running else "learn.start")
+        st.button(label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(runs, settings))
+    symbols = Recall(delay).symbols
+    st.markdown(words("learn.text", delay=delay, symbols=symbols, guess=plain(100 / symbols)))
+    alike = {key.cell: run for key, run in runs.items() if key[1:] == settings[1:]}
+    st.fragment(_draw, run_every=TICK if running else None)(page, alike, runs.get(settings))
+
+
+def _toggle(runs: dict[Settings, Run], settings: Settings) -> None:
+    """Stop the run of these settings if it is under way; begin a new one if not."""
+    if settings in runs and runs[settings].ended is None:
+        runs[settings].stop()
+    else:
+        runs[settings] = begin(settings)
+        for old in list(runs)[:-MOST_RUNS]:
+            del runs[old]
+
+
+def _draw(page: Page, runs: dict[str, Run], current: Run | None) -> None:
+    """Move the current run on, and draw it with those that can be compared with it."""
+    words = page.words
+    if current is not None and current.ended is None:
+        current.advance()
+        if current.ended is not None:
+            st.rerun()
+    if current is not None:
+        values = {
+            "updates": f"{len(current.losses):,}",
+            "right": plain(100 * current.recent),
+            "left": from_log10(current.log10_gradient),
+            "delay": current.settings.delay,
+            "cell": words(f"cell.{current.settings.cell}"),
+        }
+        st.progress(current.share if current.ended is None else 1.0, words("learn.progress", **values))
+        st.markdown(words(f"learn.{current.ended or 'running'}", **values))
+    guess = 1 / Recall(1).symbols
+    right, lost = st.columns(2)
+    with right:
+        frame = frames.learning(words, {name: run.accuracies for name, run in runs.items()}, guess)
+        charts.show(charts.accuracy, frame, words, key="accuracy", alt_text=words("learn.alt_accuracy"))
+    with lost:
+        frame = frames.learning(words, {name: run.losses for name, run in runs.items()}, -np.log(guess))
+        charts.show(charts.losses, frame, words, key="losses", alt_text=words("learn.alt_loss"))
