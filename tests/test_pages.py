@@ -15,14 +15,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.bptt import log10_forget_path, log10_hidden_gradient_norms, unroll
+from core.cells import LSTM
 from core.linear import GRADIENT_KINDS, MATRIX_KINDS, log10_gradient_norms, make_gradient, make_matrix
+from pages.shared import recall_run
 from pages.shared.thinning import MOST_POINTS
 from pages.shared.words import read_words
 from tests.conftest import ROOT
 
 TABS = {
     "explosion": ["look", "plane", "powers", "training", "tariffs", "code"],
-    "vanishing": ["look", "update", "transient", "one", "saturation", "computed", "grain", "code"],
+    "vanishing": [
+        *("look", "update", "transient", "one", "saturation", "gates", "learn"),
+        *("computed", "grain", "code"),
+    ],
 }
 
 
@@ -136,6 +142,11 @@ SECTION_CONTROLS = [
     ("explosion", "tariffs", "slider", "borders", 10),
     ("vanishing", "update", "selectbox", "rate", "1"),
     ("vanishing", "saturation", "selectbox", "scale", "10"),
+    ("vanishing", "gates", "selectbox", "cell", "lstm"),
+    ("vanishing", "gates", "selectbox", "start", "chrono"),
+    ("vanishing", "gates", "number_input", "span", 50),
+    ("vanishing", "gates", "number_input", "units", 8),
+    ("vanishing", "gates", "number_input", "bias", 3),
     ("vanishing", "computed", "selectbox", "type", "float16"),
     ("vanishing", "grain", "slider", "stages", 10),
 ]
@@ -161,6 +172,106 @@ def test_a_wrong_link_to_a_section_gives_its_default_and_one_sentence(page: str,
     at = open_page(page, tab=tab, **{key: "-1e309"})
     assert len(warnings(at)) == 1
     assert rows(at, 1).equals(rows(open_page(page, tab=tab), 1))
+
+
+@pytest.mark.parametrize(("key", "value"), [("learner", "x"), ("delay", "101"), ("open", "")])
+def test_a_wrong_link_to_the_experiment_gives_its_default_and_one_sentence(key: str, value: str) -> None:
+    at = open_page("vanishing", tab="learn", **{key: value})
+    assert len(warnings(at)) == 1
+    assert at.selectbox(key="vanishing-learner").value == "rnn"
+    assert at.slider(key="vanishing-delay").value == 40
+
+
+def test_gates_are_drawn_as_the_core_has_them() -> None:
+    at = open_page("vanishing", tab="gates", units="5", span="30", bias="2", seed="3", start="orthogonal")
+    rng = np.random.default_rng(3)
+    x, d_last = rng.standard_normal((30, 1, 8)), rng.standard_normal((1, 5))
+    d_last /= np.linalg.norm(d_last)
+    cell = LSTM.create(8, 5, rng=np.random.default_rng(3), recurrence="orthogonal", forget_bias=2)
+    trace = unroll(cell, x)
+    drawn = rows(at, 1).groupby("name")["y"].last()
+    assert drawn["LSTM"] == pytest.approx(log10_hidden_gradient_norms(cell, trace, d_last)[0, 0], abs=1e-9)
+    memory = words("common")["gates"]["memory"]
+    assert drawn[memory] == pytest.approx(log10_forget_path(cell, trace, d_last)[0, 0], abs=1e-9)
+    assert set(drawn.index) == {"RNN", "LSTM", "GRU", memory}
+
+
+def test_the_radius_scales_the_cells_that_start_at_it() -> None:
+    ends = {}
+    for rho in ("0.5", "0.9"):
+        at = open_page("vanishing", tab="gates", start="scaled", cell="rnn", rho=rho)
+        ends[rho] = rows(at, 1)["y"].iloc[-1]
+    assert ends["0.5"] < ends["0.9"] - 10
+
+
+def said(at: AppTest, start: str) -> bool:
+    return any(markdown.value.startswith(start) for markdown in at.markdown)
+
+
+def updates(at: AppTest) -> int:
+    """The last update whose accuracy is drawn."""
+    frame = rows(at, 1)
+    return int(frame[frame["name"] != words("common")["learn"]["guess"]]["k"].max())
+
+
+def test_a_run_moves_on_by_itself_stops_when_told_and_starts_anew() -> None:
+    at = open_page("vanishing", tab="learn")
+    train = at.button(key="vanishing-train")
+    assert train.label == "Train"
+    settled(train.click().run())
+    before = updates(at)
+    settled(at.run())
+    assert updates(at) > before > 0
+    assert at.button(key="vanishing-train").label == "Stop"
+    settled(at.button(key="vanishing-train").click().run())
+    stopped = updates(at)
+    settled(at.run())
+    assert updates(at) == stopped
+    assert said(at, "Stopped")
+    settled(at.button(key="vanishing-train").click().run())
+    assert updates(at) < stopped + 50
+
+
+def test_a_gru_learns_what_comes_after_a_short_delay() -> None:
+    at = open_page("vanishing", tab="learn", learner="gru", delay="5")
+    settled(at.button(key="vanishing-train").click().run())
+    for _ in range(100):
+        settled(at.run())
+        if at.button(key="vanishing-train").label == "Train":
+            break
+    assert said(at, "**The GRU has learned it**")
+
+
+def test_a_run_ends_at_its_bound_and_says_that_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall_run, "BOUND", 0.2)
+    at = open_page("vanishing", tab="learn", learner="rnn", delay="60")
+    settled(at.button(key="vanishing-train").click().run())
+    for _ in range(5):
+        settled(at.run())
+    assert at.button(key="vanishing-train").label == "Train"
+    assert said(at, "**The RNN has not learned it**")
+
+
+def test_another_setting_stops_a_run_and_another_cell_is_drawn_beside_it() -> None:
+    at = open_page("vanishing", tab="learn")
+    settled(at.button(key="vanishing-train").click().run())
+    settled(at.selectbox(key="vanishing-learner").set_value("lstm").run())
+    assert at.button(key="vanishing-train").label == "Train"
+    settled(at.button(key="vanishing-train").click().run())
+    assert set(rows(at, 1)["name"]) == {"RNN", "LSTM", "guessing"}
+    settled(at.slider(key="vanishing-delay").set_value(10).run())
+    assert set(rows(at, 1)["name"]) == {"guessing"}
+
+
+def test_the_page_can_be_used_while_a_run_goes_on() -> None:
+    at = open_page("vanishing", tab="learn")
+    settled(at.button(key="vanishing-train").click().run())
+    before = updates(at)
+    at.session_state["vanishing-radius-made"] = {"radius": 0.8}
+    settled(at.run())
+    assert linked(at, "rho") == "0.8"
+    assert updates(at) > before
+    assert at.button(key="vanishing-train").label == "Stop"
 
 
 def test_a_step_beyond_a_shortened_path_is_its_last() -> None:

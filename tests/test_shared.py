@@ -89,6 +89,9 @@ FRAMES = {
     charts.gradient_path: None,
     charts.eigenvalue_plane: frames.eigenvalues(np.array([0.5 + 0.5j]), 1.1),
     charts.paths: frames.lines([Line("a", "neutral", np.arange(5.0))]),
+    charts.gated: frames.lines([Line("RNN", "rnn", np.arange(5.0))]),
+    charts.accuracy: frames.learning(WORDS, {"rnn": [0.2, 0.4]}, 0.25),
+    charts.losses: frames.learning(WORDS, {"rnn": [1.4, 1.2]}, 1.4),
     charts.power_norms: frames.lines([Line("a", "neutral", np.arange(5.0))]),
     charts.training: frames.lines([Line("a", "neutral", np.arange(5.0))]),
     charts.unchanged: frames.lines([Line("float16", "float16", np.linspace(0, 1, 5))]),
@@ -115,6 +118,26 @@ def test_every_chart_function_is_tested_here_or_on_its_page() -> None:
         if isinstance(node, ast.FunctionDef) and [arg.arg for arg in node.args.args] == ["frame", "words"]
     }
     assert drawing == {draw.__name__ for draw in FRAMES}
+
+
+def test_a_name_in_a_legend_has_the_colour_of_its_meaning() -> None:
+    domain = charts.gated(FRAMES[charts.gated], WORDS).to_dict()["encoding"]["color"]["scale"]["domain"]
+    assert len(set(domain)) == len(domain)
+    means = {"RNN": "rnn", "LSTM": "lstm", "GRU": "gru", WORDS("gates.memory"): "lstm"}
+    for name, meaning in means.items():
+        assert domain.index(name) % len(charts.MEANINGS) == charts.MEANINGS.index(meaning)
+
+
+@pytest.mark.parametrize("updates", [0, 1, 7, 99, 100, 101, 2000])
+def test_a_learning_curve_is_means_of_equal_stretches_and_at_most_100_points(updates: int) -> None:
+    values = np.random.default_rng(0).uniform(size=updates)
+    drawn = frames.learning(WORDS, {"gru": values.tolist()}, 0.25)
+    curve = drawn[drawn["name"] == "GRU"]
+    assert len(curve) <= frames.POINTS_A_LINE
+    stretch = max(1, -(-updates // frames.POINTS_A_LINE))
+    for k, y in zip(curve["k"], curve["y"], strict=True):
+        assert y == pytest.approx(values[k - stretch : k].mean())
+    assert (drawn[drawn["name"] == "guessing"]["y"] == 0.25).all()
 
 
 def used_keys(source: Path) -> set[str]:
