@@ -261,12 +261,9 @@ SATURATED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "gate", "bias"), SATURATED)
-def test_gradients_of_saturated_units_keep_ten_digits(kind, gate, bias):
-    """Down to 10⁻¹⁷ (σ) and 10⁻³⁴ (tanh) of the others, where σ(1 − σ) and 1 − tanh² are 0 in float64."""
-    network = some.network(kind, steps=4, batch=1, hidden=2)
+def gradients_to_ten_digits(network):
+    """The gradients of one sequence, once they have been compared with mpmath's, entry by entry."""
     kind, cell, x, h, c, d_hidden = network
-    cell.parameters["bias_ih"][gate * 2 : gate * 2 + 2] += bias
     _, found = walk(network)
     p = {name: exactly(values) for name, values in cell.parameters.items()}
     given = started(exactly(h[0]), exactly(c[0]), len(x))
@@ -275,8 +272,25 @@ def test_gradients_of_saturated_units_keep_ten_digits(kind, gate, bias):
     ours |= {"memory": found.memory[:, 0]} if cell.remembers else {}
     for name, values in ours.items():
         np.testing.assert_allclose(values, true[name].astype(float), rtol=1e-10, err_msg=name)
-    smallest = np.abs(ours["bias_ih"][gate * 2 : gate * 2 + 2]).max()
-    assert 0 < smallest < 1e-12
+    return ours
+
+
+@pytest.mark.parametrize(("kind", "gate", "bias"), SATURATED)
+def test_gradients_of_saturated_units_keep_ten_digits(kind, gate, bias):
+    """Down to 10⁻¹⁷ (σ) and 10⁻³⁴ (tanh) of the others, where σ(1 − σ) and 1 − tanh² are 0 in float64."""
+    network = some.network(kind, steps=4, batch=1, hidden=2)
+    block = slice(gate * 2, gate * 2 + 2)
+    network.cell.parameters["bias_ih"][block] += bias
+    assert 0 < np.abs(gradients_to_ten_digits(network)["bias_ih"][block]).max() < 1e-12
+
+
+@pytest.mark.parametrize("size", [-30.0, 30.0])
+def test_gradients_by_a_memory_far_out_keep_ten_digits(size):
+    """tanh′(c) is 10⁻²⁶ of what 1 − tanh² would make 0."""
+    network = some.network("lstm", steps=4, batch=1, hidden=2)
+    network.cell.parameters["bias_ih"][2:4] = 40
+    network = network._replace(c=np.full((1, 2), size))
+    assert 0 < np.abs(gradients_to_ten_digits(network)["memory"]).max() < 1e-20
 
 
 def test_a_saturated_unit_passes_on_what_1_minus_tanh_squared_would_not():
