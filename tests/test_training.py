@@ -461,33 +461,40 @@ def test_float32_is_kept_through_training(cell, task, optimizer):
 
 # The end of what isn't finite. Warnings are errors here, so each run is also free of them.
 
-ENDS = {
+ENDS = [
     # |h| is about 1e200 · 1e200 at the second step.
-    "state": (scalar_model(w=1e200, u=1e200), {}),
+    pytest.param("state", scalar_model(w=1e200, u=1e200), SGD(0.1), id="state"),
     # h is about 1, y about 1e200: its square overflows.
-    "loss": (scalar_model(out=1e200), {}),
+    pytest.param("loss", scalar_model(out=1e200), SGD(0.1), id="loss"),
+    # h is about 1e200, and y overflows itself.
+    pytest.param("loss", scalar_model(u=1e200, out=1e200), SGD(0.1), id="outputs"),
     # h is about 1e250, y about 1e140: the square is finite, and ∂L/∂y · h isn't.
-    "gradient": (scalar_model(u=1e250, out=1e-110), {}),
-    # The rate times a gradient of about 2.
-    "parameters": (scalar_model(bias=9.0), {"optimizer": SGD(1e308)}),
-}
+    pytest.param("gradient", scalar_model(u=1e250, out=1e-110), SGD(0.1), id="gradient"),
+    # The rate times a gradient of about 18.
+    pytest.param("parameters", scalar_model(bias=9.0), SGD(1e308), id="parameters"),
+]
 
 
-@pytest.mark.parametrize("max_norm", [None, 1e3], ids=["free", "clipped"])
-@pytest.mark.parametrize("culprit", ENDS)
-def test_training_ends_after_the_first_number_that_is_not_finite_and_names_it(culprit, max_norm):
-    model, options = ENDS[culprit]
-    run = list(train(model, Adding(2), rng=rng(), updates=5, max_norm=max_norm, **options))
+@pytest.mark.parametrize(("culprit", "model", "optimizer"), ENDS)
+def test_training_ends_after_the_first_number_that_is_not_finite_and_names_it(culprit, model, optimizer):
+    run = list(train(model, Adding(2), rng=rng(), updates=5, optimizer=optimizer))
     assert [(p.step, p.not_finite, p.finite) for p in run] == [(1, culprit, False)]
-    progress = run[0]
-    assert math.isfinite(progress.loss) == (culprit in ("gradient", "parameters"))
-    assert math.isfinite(progress.norm_before) == (culprit == "parameters")
+    assert math.isfinite(run[0].loss) == (culprit in ("gradient", "parameters"))
+    assert math.isfinite(run[0].norm_before) == (culprit == "parameters")
+
+
+@pytest.mark.parametrize(("culprit", "model", "optimizer"), ENDS[:-1])
+def test_clipping_does_not_hide_what_is_not_finite(culprit, model, optimizer):
+    progress = next(train(model, Adding(2), rng=rng(), optimizer=optimizer, max_norm=1.0))
+    assert progress.not_finite == culprit
+    np.testing.assert_equal(progress.norm_after, progress.norm_before)
 
 
 def test_training_may_end_later_than_at_once():
-    # Each update makes w about −1e60 times what it was, until a state overflows.
+    # The first update makes w about −1e61, and the square of w³ overflows in the second.
     model = scalar_model(w=1.0, activation="identity")
     run = list(train(model, Adding(4), rng=rng(), optimizer=SGD(1e60)))
+    assert run[-1].not_finite == "loss"
     assert len(run) > 1
     assert [p.finite for p in run] == [True] * (len(run) - 1) + [False]
 
