@@ -6,11 +6,12 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Array = NDArray[np.floating[Any]]
 ComplexArray = NDArray[np.complexfloating[Any, Any]]
 
+FLOATS = ("float32", "float64")
 LOG10_2 = math.log10(2)
 LARGEST_ENTRY = 1e300  # so that one product of a scaled vector with a matrix cannot overflow
 
@@ -43,19 +44,27 @@ def sigmoid(a: Array) -> Array:
 
 
 def sigmoid_parts(half: Array) -> Sigmoid:
-    """σ, 1 − σ and σ′ at a = 2 · half. With e = e^−a, they are 1/(1 + e), e/(1 + e) and e/(1 + e)².
+    """σ, 1 − σ and σ′ at a = 2 · half: with e = e^−a, 1/(1 + e), e/(1 + e) and e/(1 + e)².
 
     1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on.
     """
-    least = -0.5 * math.log(np.finfo(half.dtype).max)
-    if half.min() < least:  # where e would overflow and σ is 0 anyway
-        half = np.maximum(half, half.dtype.type(least * (1 - 1e-6)))
+    if np.fmin.reduce(half, axis=None) < -0.5 * math.log(np.finfo(half.dtype).max):
+        return _saturated_parts(half)
     e = -2 * half
     np.exp(e, e)
     value = 1 + e
     np.divide(1, value, value)
     complement = np.multiply(e, value, e)
     return Sigmoid(value, complement, value * complement)
+
+
+def _saturated_parts(half: Array) -> Sigmoid:
+    """The same where e would overflow: by e^−|a|, at twice the price."""
+    e = np.exp(-2 * np.abs(half))
+    nearer_1 = 1 / (1 + e)
+    nearer_0 = e * nearer_1
+    value, complement = np.where(half > 0, (nearer_1, nearer_0), (nearer_0, nearer_1))
+    return Sigmoid(value, complement, nearer_0 * nearer_1)
 
 
 def sigmoid_slope(a: Array) -> Array:
@@ -130,6 +139,15 @@ def check_finite(name: str, value: float) -> float:
     if not finite:
         raise ValueError(f"{name} must be a finite number, not {value!r}")
     return float(value)
+
+
+def check_float_type(dtype: DTypeLike) -> None:
+    """ValueError unless `dtype` is float32 or float64."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    check_choice("dtype", name, FLOATS)
 
 
 def check_choice(name: str, choice: str, choices: tuple[str, ...]) -> None:

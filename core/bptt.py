@@ -69,10 +69,22 @@ class Gradients:
     work: Workspace = field(repr=False)
 
 
+class Size(NamedTuple):
+    """What two walks must have in common to use the same arrays."""
+
+    cell: type[Cell]
+    inputs: int
+    hidden: int
+    steps: int
+    batch: int
+    dtype: DType
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Room for a walk back, kept so that another walk of the same size needn't ask for it again."""
 
+    size: Size
     hidden: Array  # (T + 1, H, B)
     memory: Array  # the same, or `hidden` itself for cells without one
     inputs: Array  # (T, B, X)
@@ -110,10 +122,11 @@ def unroll(
     _check_finite("x", x)
     steps, batch, inputs = x.shape
     dtype = np.result_type(x, cell.parameters["weight_hh"])
+    size = Size(type(cell), inputs, cell.hidden, steps, batch, dtype)
+    if out is not None and _size(out) != size:
+        raise ValueError("out must be the trace of a cell and an x of the same kinds, shapes and types")
     trace = _empty_trace(cell, steps, batch, dtype) if out is None else replace(out, cell=cell)
     states, record = trace.states, trace.record
-    if states.shape != (steps + 1, inputs + 1 + cell.hidden, batch) or states.dtype != dtype:
-        raise ValueError("out must be the trace of the same cell over an x of the same shape and type")
     states[:-1, :inputs] = x.transpose(0, 2, 1)
     _start(cell, states, record, start)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -131,11 +144,14 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
     overwritten. Beside the result it takes a few times BYTES_AT_ONCE, or the gates of one step where
     those are more. ValueError for a d_hidden of another shape, or an `out` that doesn't fit.
     """
-    steps, hidden_units, batch = len(trace.states) - 1, cell.hidden, trace.states.shape[2]
-    _check_shape("d_hidden", d_hidden, (steps, batch, hidden_units))
-    work = _workspace(cell, steps, batch, trace.states.dtype) if out is None else out.work
-    if work.hidden.shape != (steps + 1, hidden_units, batch) or work.hidden.dtype != trace.states.dtype:
-        raise ValueError("out must be the gradients of a trace of the same shape and type")
+    size = _check_trace(cell, trace)
+    batch = size.batch
+    _check_shape("d_hidden", d_hidden, (size.steps, batch, size.hidden))
+    if out is not None and out.work.size != size:
+        raise ValueError(
+            "out must be the gradients of a cell and a trace of the same kinds, shapes and types"
+        )
+    work = _workspace(cell, size) if out is None else out.work
     work.hidden[-1] = 0
     sums: Arrays = {}
     W, direct, step_back = _recurrence(cell, work), d_hidden.transpose(0, 2, 1), cell.step_back
@@ -161,16 +177,16 @@ def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Arra
     """log10 ‖∂L/∂h_t‖₂ for t = 0 … T, (T + 1, B), when only h_T bears on the loss, by d_last (B, H).
 
     What goes on from step to step is scaled back to about 1 by a power of two, which is exact, so that
-    the norms are right beyond any float; −inf for zero. ValueError for a d_last of another shape or
-    with numbers that aren't finite.
+    the norms are right beyond any float, as far as the states of the trace are and each step's own
+    factors are floats (σ(a) is 0 from a = −745 down); −inf for zero. ValueError for a d_last of another
+    shape or with numbers that aren't finite.
     """
-    steps, hidden_units, batch = len(trace.states) - 1, cell.hidden, trace.states.shape[2]
-    _check_shape("d_last", d_last, (batch, hidden_units))
-    _check_finite("d_last", d_last)
-    work = _workspace(cell, steps, batch, trace.states.dtype)
+    size = _check_trace(cell, trace)
+    last_gradient = _fitting("d_last", d_last, (size.batch, size.hidden), size.dtype)
+    work = _workspace(cell, size)
     W, carried = _recurrence(cell, work), cell.carried(work.room)
-    exponents = np.zeros((steps + 1, batch), dtype=np.int64)
-    work.hidden[-1] = d_last.T
+    exponents = np.zeros((size.steps + 1, size.batch), dtype=np.int64)
+    work.hidden[-1] = last_gradient.T
     exponents[-1] = _rescale(work.hidden[-1], carried[-1])
     work.direct[:] = 0
     with np.errstate(over="ignore", invalid="ignore"):
@@ -192,10 +208,9 @@ def log10_forget_path(cell: LSTM, trace: Trace, d_last: Array) -> Array:
     """
     if not isinstance(cell, LSTM):
         raise ValueError("cell must be an LSTM: the others have no memory beside their hidden state")
-    hidden_units, batch = cell.hidden, trace.states.shape[2]
-    _check_shape("d_last", d_last, (batch, hidden_units))
-    _check_finite("d_last", d_last)
-    last = cell.log10_into_memory(trace.record, d_last.T)
+    size = _check_trace(cell, trace)
+    last_gradient = _fitting("d_last", d_last, (size.batch, size.hidden), size.dtype)
+    last = cell.log10_into_memory(trace.record, last_gradient.T)
     gates = cell.log10_forget(trace.record)
     path = last + np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], np.zeros((1, *last.shape))])
     largest = np.maximum(path.max(axis=1, keepdims=True), -np.finfo(np.float64).max)
@@ -254,34 +269,45 @@ def _empty_trace(cell: Cell, steps: int, batch: int, dtype: DType) -> Trace:
     return Trace(cell, states, record, list(zip(*cell.rows(states, record), strict=True)))
 
 
-def _workspace(cell: Cell, steps: int, batch: int, dtype: DType) -> Workspace:
-    hidden = np.empty((steps + 1, cell.hidden, batch), dtype)
+def _size(trace: Trace) -> Size:
+    steps, batch, cell = len(trace.states) - 1, trace.states.shape[2], trace.cell
+    return Size(type(cell), cell.inputs, cell.hidden, steps, batch, trace.states.dtype)
+
+
+def _check_trace(cell: Cell, trace: Trace) -> Size:
+    size = _size(trace)
+    if size[:3] != (type(cell), cell.inputs, cell.hidden):
+        raise ValueError("trace must be that of a cell of the same kind and shape")
+    return size
+
+
+def _workspace(cell: Cell, size: Size) -> Workspace:
+    steps, batch, dtype = size.steps, size.batch, size.dtype
+    hidden = np.empty((steps + 1, size.hidden, batch), dtype)
     memory = np.empty_like(hidden) if cell.remembers else hidden
     at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
     room = cell.room(at_once, batch, dtype)
-    direct = np.empty((at_once, cell.hidden, batch), dtype)
+    direct = np.empty((at_once, size.hidden, batch), dtype)
     return Workspace(
-        *(hidden, memory, np.empty((steps, batch, cell.inputs), dtype), direct, room),
+        *(size, hidden, memory, np.empty((steps, batch, size.inputs), dtype), direct, room),
         *(list(zip(*cell.rows_back(room), strict=True)), list(hidden), list(memory), list(direct)),
     )
 
 
 def _start(cell: Cell, states: Array, record: Arrays, start: Array | tuple[Array, Array] | None) -> None:
     """Write the row of ones, h_0, and for the LSTM c_0."""
-    shape = (states.shape[2], cell.hidden)
     states[:, cell.inputs] = 1
-    names = ("start (h_0)", "start (c_0)") if cell.remembers else ("start",)
-    starts = start if isinstance(start, tuple) else (start,) * len(names)
-    if len(starts) != len(names) or (cell.remembers and isinstance(start, np.ndarray)):
-        raise ValueError("start must be a pair (h_0, c_0) for an LSTM, and h_0 alone for other cells")
     firsts = [states[0, -cell.hidden :]] + ([record["memory"][0]] if cell.remembers else [])
-    for name, first, given in zip(names, firsts, starts, strict=True):
-        if given is None:
+    if start is None:
+        for first in firsts:
             first[:] = 0
-        else:
-            _check_shape(name, given, shape)
-            _check_finite(name, given)
-            first[:] = given.T
+        return
+    starts = start if isinstance(start, tuple) else (start,)
+    if isinstance(start, tuple) != cell.remembers or len(starts) != len(firsts):
+        raise ValueError("start must be a pair (h_0, c_0) for an LSTM, and h_0 alone for other cells")
+    names = ("start (h_0)", "start (c_0)") if cell.remembers else ("start",)
+    for name, first, given in zip(names, firsts, starts, strict=True):
+        first[:] = _fitting(name, given, (states.shape[2], cell.hidden), states.dtype).T
 
 
 def _check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
@@ -289,9 +315,18 @@ def _check_shape(name: str, array: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must be an array of floats of the shape {shape}, not {_told(array)}")
 
 
+def _fitting(name: str, array: Array, shape: tuple[int, ...], dtype: DType) -> Array:
+    """`array` in the type asked for; ValueError unless it has the shape, and is finite in that type."""
+    _check_shape(name, array, shape)
+    with np.errstate(over="ignore"):
+        fitting = array.astype(dtype, copy=False)
+    _check_finite(name, fitting)
+    return fitting
+
+
 def _check_finite(name: str, array: Array) -> None:
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must hold finite numbers")
+        raise ValueError(f"{name} must hold finite numbers of {array.dtype}")
 
 
 def _told(array: object) -> str:

@@ -25,10 +25,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from core.arrays import (
+    FLOATS,
     Array,
     check_choice,
     check_count,
     check_finite,
+    check_float_type,
     check_positive,
     sigmoid,
     sigmoid_parts,
@@ -252,10 +254,11 @@ class LSTM(Cell):
         """
         parameters = draw_parameters(4, inputs, hidden, recurrence, radius, dtype, rng)
         if forget_bias is not None:
-            _set_bias(parameters, 1, check_finite("forget_bias", forget_bias))
+            _set_bias(parameters, 1, "forget_bias", forget_bias)
         if longest is not None:
-            _set_bias(parameters, 1, _chrono(hidden, longest, rng))
-            _set_bias(parameters, 0, -parameters["bias_ih"][hidden : 2 * hidden])
+            _only_one("forget_bias", forget_bias)
+            _set_bias(parameters, 1, "longest", _chrono(hidden, longest, rng))
+            _set_bias(parameters, 0, "longest", -parameters["bias_ih"][hidden : 2 * hidden])
         return LSTM(parameters)
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
@@ -344,10 +347,12 @@ class LSTM(Cell):
         return -np.logaddexp(0, -a) / math.log(10)
 
     def log10_into_memory(self, record: Arrays, d_h: Array) -> Array:
-        """log10 |∂h_T/∂c_T ∘ d_h|, (H, B): what goes from the last hidden state into the last memory."""
-        o = self.gate("output", {"a": record["a"][-1:]})[0]
+        """log10 |o_T ∘ tanh′(c_T) ∘ d_h|, (H, B): what goes from h_T into c_T."""
+        a, c = 2 * record["a"][-1, 2 * self.hidden : 3 * self.hidden], np.abs(record["memory"][-1])
+        log_o = -np.logaddexp(0, -a)
+        log_slope = math.log(4) - 2 * c - 2 * np.log1p(np.exp(-2 * c))
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log10(np.abs(d_h * o * tanh_slope(record["memory"][-1]))))
+            return np.asarray((log_o + log_slope) / math.log(10) + np.log10(np.abs(d_h)))
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -385,9 +390,10 @@ class GRU(Cell):
         """
         parameters = draw_parameters(3, inputs, hidden, recurrence, radius, dtype, rng)
         if update_bias is not None:
-            _set_bias(parameters, 1, check_finite("update_bias", update_bias))
+            _set_bias(parameters, 1, "update_bias", update_bias)
         if longest is not None:
-            _set_bias(parameters, 1, _chrono(hidden, longest, rng))
+            _only_one("update_bias", update_bias)
+            _set_bias(parameters, 1, "longest", _chrono(hidden, longest, rng))
         return GRU(parameters)
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
@@ -502,7 +508,7 @@ def draw_parameters(
     check_choice("recurrence", recurrence, RECURRENCES)
     if radius is not None:
         check_positive("radius", radius)
-    check_choice("dtype", np.dtype(dtype).name, ("float32", "float64"))
+    check_float_type(dtype)
     bound = 1 / math.sqrt(hidden)
     rows = blocks * hidden
     parameters = {
@@ -526,11 +532,21 @@ def _recurrence(kind: str, n: int, radius: float | None, rng: np.random.Generato
     return W if radius is None else W * (radius / spectral_radius(W))
 
 
-def _set_bias(parameters: Arrays, block: int, bias: float | Array) -> None:
-    """Make the whole bias of a block, bias_ih + bias_hh, so much."""
+def _set_bias(parameters: Arrays, block: int, name: str, bias: float | Array) -> None:
+    """Make the whole bias of a block, bias_ih + bias_hh, so much; `name` is the argument that asks for it."""
     H = parameters["weight_hh"].shape[1]
-    parameters["bias_ih"][block * H : (block + 1) * H] = bias
-    parameters["bias_hh"][block * H : (block + 1) * H] = 0
+    rows = slice(block * H, (block + 1) * H)
+    if not isinstance(bias, np.ndarray):
+        largest = float(np.finfo(parameters["bias_ih"].dtype).max)
+        if not abs(check_finite(name, bias)) <= largest:
+            raise ValueError(f"{name} must be at most {largest:.4g} in size, not {bias!r}")
+    parameters["bias_ih"][rows] = bias
+    parameters["bias_hh"][rows] = 0
+
+
+def _only_one(name: str, value: float | None) -> None:
+    if value is not None:
+        raise ValueError(f"{name} must be None where longest is given, which draws the same biases")
 
 
 def _chrono(hidden: int, longest: int, rng: np.random.Generator) -> Array:
@@ -544,9 +560,12 @@ def check_parameters(parameters: Arrays, blocks: int) -> None:
     if set(parameters) != set(wanted):
         raise ValueError(f"parameters must be {', '.join(wanted)}, not {', '.join(map(str, parameters))}")
     for name in wanted:
-        if not isinstance(parameters[name], np.ndarray) or parameters[name].dtype.kind != "f":
-            raise ValueError(f"parameters[{name!r}] must be an array of floats")
-    inputs, hidden = parameters["weight_ih"].shape[-1], parameters["weight_hh"].shape[-1]
+        if not isinstance(parameters[name], np.ndarray) or parameters[name].dtype.name not in FLOATS:
+            raise ValueError(f"parameters[{name!r}] must be an array of float32 or float64")
+    for name in wanted[:2]:
+        if parameters[name].ndim != 2:
+            raise ValueError(f"parameters[{name!r}] must be a matrix, not of shape {parameters[name].shape}")
+    inputs, hidden = parameters["weight_ih"].shape[1], parameters["weight_hh"].shape[1]
     rows = blocks * hidden
     shapes = ((rows, inputs), (rows, hidden), (rows,), (rows,))
     for name, shape in zip(wanted, shapes, strict=True):

@@ -27,7 +27,7 @@ class Moments(NamedTuple):
 
 
 class Optimizer(Protocol):
-    """Anything that turns parameters and gradients into the next parameters."""
+    """Anything that turns parameters and gradients into the next parameters, without a warning of numpy's."""
 
     def begin(self, parameters: Mapping[str, Array]) -> Moments:
         """What is remembered before the first update."""
@@ -59,8 +59,10 @@ class SGD:
         self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], moments: Moments
     ) -> tuple[Arrays, Moments]:
         _check_names(parameters, gradients)
-        v: Arrays = {name: self.momentum * moments.first[name] + gradients[name] for name in parameters}
-        following: Arrays = {name: w - self.rate * v[name] for name, w in parameters.items()}
+        rate, momentum = float(self.rate), float(self.momentum)
+        with np.errstate(over="ignore", invalid="ignore"):
+            v: Arrays = {name: momentum * moments.first[name] + gradients[name] for name in parameters}
+            following: Arrays = {name: w - rate * v[name] for name, w in parameters.items()}
         return following, Moments(moments.updates + 1, v, {})
 
 
@@ -92,20 +94,15 @@ class Adam:
         self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], moments: Moments
     ) -> tuple[Arrays, Moments]:
         _check_names(parameters, gradients)
-        t = moments.updates + 1
-        m: Arrays = {
-            name: self.beta1 * moments.first[name] + (1 - self.beta1) * gradients[name] for name in parameters
-        }
-        v: Arrays = {
-            name: self.beta2 * moments.second[name] + (1 - self.beta2) * gradients[name] ** 2
-            for name in parameters
-        }
-        step = self.rate / (1 - self.beta1**t)
-        unbias = 1 / math.sqrt(1 - self.beta2**t)
-        following: Arrays = {
-            name: w - step * m[name] / (unbias * np.sqrt(v[name]) + self.epsilon)
-            for name, w in parameters.items()
-        }
+        t, beta1, beta2 = moments.updates + 1, float(self.beta1), float(self.beta2)
+        step, unbias = float(self.rate) / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
+        epsilon = float(self.epsilon)
+        with np.errstate(over="ignore", invalid="ignore"):
+            m: Arrays = {k: beta1 * moments.first[k] + (1 - beta1) * g for k, g in gradients.items()}
+            v: Arrays = {k: beta2 * moments.second[k] + (1 - beta2) * g**2 for k, g in gradients.items()}
+            following: Arrays = {
+                k: w - step * m[k] / (unbias * np.sqrt(v[k]) + epsilon) for k, w in parameters.items()
+            }
         return following, Moments(t, m, v)
 
 
@@ -114,7 +111,7 @@ def _zeros(parameters: Mapping[str, Array]) -> Arrays:
 
 
 def _check_share(name: str, value: float) -> None:
-    real = isinstance(value, int | float) and not isinstance(value, bool)
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not real or not 0 <= value < 1:
         raise ValueError(f"{name} must be a number from 0 to below 1, not {value!r}")
 

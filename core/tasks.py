@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from core.arrays import Array, check_count
+from core.arrays import Array, check_count, check_float_type
 
 
 class Batch(NamedTuple):
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 
 
 class Task(Protocol):
-    """A source of batches."""
+    """A source of batches. Classes ask for the cross-entropy as the loss, numbers for the mean square."""
 
     @property
     def inputs(self) -> int:
@@ -28,10 +28,6 @@ class Task(Protocol):
     @property
     def outputs(self) -> int:
         """K: how many classes, or how many numbers."""
-
-    @property
-    def classes(self) -> bool:
-        """Whether the target is a class, so that the loss is the cross-entropy; else the mean square."""
 
     def draw(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Batch:
         """A batch of `size` sequences."""
@@ -49,13 +45,13 @@ class Adding:
 
     inputs = 2
     outputs = 1
-    classes = False
 
     def __post_init__(self) -> None:
         check_count("length", self.length, 2)
 
     def draw(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Batch:
         check_count("size", size, 1)
+        check_float_type(dtype)
         half, everyone = self.length // 2, np.arange(size)
         x = np.zeros((self.length, size, 2), dtype)
         x[:, :, 0] = rng.uniform(0, 1, (self.length, size))
@@ -79,13 +75,13 @@ class TemporalOrder:
 
     inputs = 6
     outputs = 4
-    classes = True
 
     def __post_init__(self) -> None:
         check_count("length", self.length, 10)
 
     def draw(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Batch:
         check_count("size", size, 1)
+        check_float_type(dtype)
         T, everyone = self.length, np.arange(size)
         symbols = rng.integers(2, 6, (T, size))
         first = rng.integers(T // 10, 2 * T // 10, size, endpoint=True)
@@ -106,8 +102,6 @@ class Recall:
     delay: int
     symbols: int = 4
 
-    classes = True
-
     def __post_init__(self) -> None:
         check_count("delay", self.delay, 0)
         check_count("symbols", self.symbols, 2)
@@ -122,6 +116,7 @@ class Recall:
 
     def draw(self, size: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float64) -> Batch:
         check_count("size", size, 1)
+        check_float_type(dtype)
         symbols = rng.integers(self.symbols, 2 * self.symbols, (self.delay + 1, size))
         symbols[0] = first = rng.integers(0, self.symbols, size)
         return Batch(_one_hot(symbols, 2 * self.symbols, dtype), first)

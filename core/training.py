@@ -28,6 +28,12 @@ class Model:
     weight_out: Array  # (K, H)
     bias_out: Array  # (K,)
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the two fit each other and the cell."""
+        shape = (len(self.bias_out), self.cell.hidden)
+        if self.weight_out.shape != shape or self.bias_out.ndim != 1:
+            raise ValueError(f"weight_out must have the shape {shape}, not {self.weight_out.shape}")
+
     @staticmethod
     def create(cell: Cell, outputs: int, *, rng: np.random.Generator) -> Model:
         """A model whose weight_out is uniform in ±1/√H, as PyTorch's, with a bias_out of 0."""
@@ -154,8 +160,7 @@ def train(
         norm_before = norm_after = global_norm(gradients)
         if max_norm is not None:
             gradients, norm_before, norm_after, _ = clip_by_norm(gradients, max_norm)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            parameters, moments = optimizer.update(model.parameters, gradients, moments)
+        parameters, moments = optimizer.update(model.parameters, gradients, moments)
         model = model.with_parameters(parameters)
         culprit = _first_not_finite(trace, loss, norm_before, parameters)
         yield Progress(step, loss.value, loss.accuracy, norm_before, norm_after, culprit, model)

@@ -249,3 +249,21 @@ def test_check_finite_gives_the_value_as_a_float(value):
 def test_check_choice_lists_what_there_is(choice):
     with pytest.raises(ValueError, match=r"^kind must be one of a, b, not "):
         core_arrays.check_choice("kind", choice, ("a", "b"))
+
+
+@pytest.mark.parametrize("a", [-709.0, -720.0, -744.0, -1e4, 720.0])
+def test_sigmoid_parts_go_on_where_e_to_the_minus_a_overflows(a):
+    """Subnormal numbers have fewer digits: to within the smallest of them."""
+    value, complement, slope = sigmoid_parts(np.array([a / 2, 0.0, -1.0]))
+    true, rest = 1 / (1 + mp.exp(-mp.mpf(a))), 1 / (1 + mp.exp(mp.mpf(a)))
+    smallest = 2.0**-1074
+    for found, exact in ((value[0], true), (complement[0], rest), (slope[0], true * rest)):
+        assert abs(found - float(exact)) <= max(1e-15 * float(exact), 2 * smallest)
+    assert value[1] == complement[1] == 0.5
+    assert value[2] == pytest.approx(1 / (1 + math.exp(2)), rel=1e-15)
+
+
+def test_nan_among_saturated_units_stays_where_it_is():
+    value, complement, slope = sigmoid_parts(np.array([np.nan, -400.0]))
+    assert np.isnan([value[0], complement[0], slope[0]]).all()
+    assert (value[1], complement[1], slope[1]) == (0.0, 1.0, 0.0)

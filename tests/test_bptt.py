@@ -894,3 +894,77 @@ def test_arrays_of_another_shape_or_type_are_not_written_into(kind, other):
     refuses("out must ", unroll, network.cell, network.x, out=trace)
     right = unroll(network.cell, network.x)
     refuses("out must ", backpropagate, network.cell, right, network.d_hidden, out=gradients)
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_gradients_by_other_inputs_are_not_written_into(inputs):
+    cells = {X: RNN.create(X, 4, rng=rng()) for X in (inputs, 3)}
+    traces = {X: unroll(cell, np.ones((5, 2, X))) for X, cell in cells.items()}
+    d_hidden = np.ones((5, 2, 4))
+    other = backpropagate(cells[3], traces[3], d_hidden)
+    refuses("out must be ", backpropagate, cells[inputs], traces[inputs], d_hidden, out=other)
+
+
+@pytest.mark.parametrize(("cell", "other"), [(GRU, LSTM), (LSTM, GRU), (RNN, LSTM)])
+def test_what_another_kind_of_cell_left_behind_is_refused(cell, other):
+    mine, theirs = cell.create(3, 4, rng=rng()), other.create(3, 4, rng=rng())
+    x, d_hidden = np.ones((5, 2, 3)), np.ones((5, 2, 4))
+    trace = unroll(theirs, x)
+    refuses("out must be ", unroll, mine, x, out=trace)
+    refuses("trace must be ", backpropagate, mine, trace, d_hidden)
+    refuses("trace must be ", log10_hidden_gradient_norms, mine, trace, d_hidden[-1])
+    gradients = backpropagate(theirs, trace, d_hidden)
+    refuses("out must be ", backpropagate, mine, unroll(mine, x), d_hidden, out=gradients)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_what_float32_cannot_hold_is_refused_not_turned_into_inf(kind):
+    cell = {"rnn": RNN, "gru": GRU, "lstm": LSTM}[kind].create(2, 3, rng=rng(), dtype="float32")
+    x, huge = np.zeros((4, 1, 2), np.float32), np.full((1, 3), 1e300)
+    start = (huge, huge) if kind == "lstm" else huge
+    refuses("start .*must hold finite numbers of float32", unroll, cell, x, start)
+    refuses(
+        "d_last must hold finite numbers of float32", log10_hidden_gradient_norms, cell, unroll(cell, x), huge
+    )
+
+
+def test_a_sequence_that_meets_nan_leaves_the_others_of_its_batch_alone():
+    """The first column ends in NaN; in the second the update gate is so far out that e^−a overflows."""
+    parameters = {"weight_ih": np.array([[-1e308, 1.0], [-1e308, 1.0], [-1e308, 0.0]])}
+    parameters |= {"weight_hh": np.full((3, 1), 1e308), "bias_ih": np.zeros(3), "bias_hh": np.zeros(3)}
+    cell = GRU(parameters)
+    x = np.zeros((3, 2, 2))
+    x[:, 1, 1], x[:, 0, 0] = -800, 100
+    start, d_hidden = np.array([[100.0], [0.0]]), np.ones((3, 2, 1))
+    together = backpropagate(cell, unroll(cell, x, start), d_hidden)
+    alone = backpropagate(cell, unroll(cell, x[:, 1:], start[1:]), d_hidden[:, 1:])
+    assert np.isnan(together.hidden[0, 0, 0])
+    np.testing.assert_array_equal(together.hidden[:, 1], alone.hidden[:, 0])
+    assert np.isfinite(alone.hidden).all()
+
+
+@pytest.mark.parametrize(("dtype", "bias"), [("float32", -100.0), ("float64", -740.0)])
+def test_a_gate_that_only_a_subnormal_number_can_tell_from_zero_still_counts(dtype, bias):
+    zeros = {"weight_ih": np.zeros((3, 1)), "weight_hh": np.zeros((3, 1)), "bias_hh": np.zeros(3)}
+    parameters = zeros | {"bias_ih": np.array([0.0, bias, 0.0])}
+    cell = GRU({name: values.astype(dtype) for name, values in parameters.items()})
+    trace = unroll(cell, np.zeros((30, 1, 1), dtype))
+    norms = log10_hidden_gradient_norms(cell, trace, np.ones((1, 1), dtype))[:, 0]
+    np.testing.assert_allclose(np.diff(norms), -bias / math.log(10), rtol=1e-2)
+
+
+def test_forget_path_begins_right_where_the_last_memory_saturates_the_squashing():
+    """A memory that has counted to 500: tanh′(500) is 10^−433.7, past any float64."""
+    parameters = {"weight_ih": np.zeros((4, 1)), "weight_hh": np.zeros((4, 1))}
+    cell = LSTM(parameters | {"bias_ih": np.full(4, 50.0), "bias_hh": np.zeros(4)})
+    path = log10_forget_path(cell, unroll(cell, np.zeros((500, 1, 1))), np.ones((1, 1)))
+    slope = mp.log10(1 / mp.cosh(500) ** 2)
+    np.testing.assert_allclose(path, float(slope), rtol=1e-12)
+
+
+def test_forget_path_begins_right_where_the_output_gate_is_shut():
+    parameters = {"weight_ih": np.zeros((4, 1)), "weight_hh": np.zeros((4, 1))}
+    cell = LSTM(parameters | {"bias_ih": np.array([0.0, 0.0, 0.0, -800.0]), "bias_hh": np.zeros(4)})
+    path = log10_forget_path(cell, unroll(cell, np.zeros((3, 1, 1))), np.ones((1, 1)))[:, 0]
+    steps_back = np.arange(3, -1, -1)
+    np.testing.assert_allclose(path, -800 / math.log(10) + steps_back * math.log10(0.5), rtol=1e-12)

@@ -340,11 +340,16 @@ def test_an_unknown_activation_is_refused(activation):
 @pytest.mark.parametrize("kind", ["tanh", "gru", "lstm"])
 def test_parameters_of_another_shape_or_type_are_refused(kind, name):
     cell = some.network(kind).cell
-    for wrong in (cell.parameters[name][:-1], cell.parameters[name][None]):
-        with pytest.raises(ValueError, match=rf"^parameters\['{name}'\] must have the shape \("):
+    values = cell.parameters[name]
+    for wrong in (values[:-1], values[None], np.array(1.0)):
+        with pytest.raises(
+            ValueError, match=rf"^parameters\['{name}'\] must (have the shape \(|be a matrix)"
+        ):
             replace(cell, parameters=cell.parameters | {name: wrong})
-    for wrong in (cell.parameters[name].astype(int), cell.parameters[name].tolist(), None):
-        with pytest.raises(ValueError, match=rf"^parameters\['{name}'\] must be an array of floats"):
+    for wrong in (values.astype(int), values.astype(np.float16), values.tolist(), None):
+        with pytest.raises(
+            ValueError, match=rf"^parameters\['{name}'\] must be an array of float32 or float64"
+        ):
             replace(cell, parameters=cell.parameters | {name: wrong})
 
 
@@ -372,3 +377,16 @@ def test_an_unknown_gate_is_refused(kind, name):
     trace = unroll(network.cell, network.x)
     with pytest.raises(ValueError, match=r"^name must be "):
         trace.gate(name)
+
+
+@pytest.mark.parametrize(("cell", "bias"), [(LSTM, "forget_bias"), (GRU, "update_bias")])
+def test_a_bias_that_cannot_be_set_is_refused(cell, bias):
+    with pytest.raises(ValueError, match=f"^{bias} must be None where longest is given"):
+        cell.create(2, 3, rng=rng(), longest=10, **{bias: 1.0})
+    with pytest.raises(ValueError, match=rf"^{bias} must be at most 3.403e\+38 in size, not 1e\+300"):
+        cell.create(2, 3, rng=rng(), dtype="float32", **{bias: 1e300})
+
+
+def test_a_type_that_numpy_does_not_know_is_refused():
+    with pytest.raises(ValueError, match=r"^dtype must be one of float32, float64, not 'nonsense'"):
+        RNN.create(2, 3, rng=rng(), dtype="nonsense")

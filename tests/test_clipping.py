@@ -191,3 +191,45 @@ def test_the_type_of_the_gradients_is_kept(dtype, max_norm):
 def test_a_threshold_must_be_above_0(gradient, max_norm):
     with pytest.raises(ValueError, match=r"^max_norm must be a finite number above 0, not "):
         clip_by_norm(one([gradient]), max_norm)
+
+
+@pytest.mark.parametrize(
+    "gradients",
+    [
+        pytest.param({"w": np.full(4, 3e38, np.float32)}, id="sums-that-overflow"),
+        pytest.param({"w": np.array([3e38] * 20 + [-3e38] * 20, np.float32)}, id="sums-that-cancel"),
+        pytest.param({"a": np.zeros(2, np.float32), "b": np.array([1e-50])}, id="too-small-for-one-type"),
+        pytest.param({"a": np.ones(2, np.float32), "b": np.array([1e300])}, id="too-large-for-one-type"),
+    ],
+)
+def test_norms_of_extreme_and_mixed_types_are_exact_and_warn_of_nothing(gradients):
+    squares = sum(mp.mpf(float(g)) ** 2 for values in gradients.values() for g in values)
+    assert global_norm(gradients) == pytest.approx(float(mp.sqrt(squares)), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("entries", "max_norm", "dtype"),
+    [(np.array([1e38]), 1e-3, np.float32), (np.array([1e300, 1e300]), 1e-300, np.float64)],
+)
+def test_the_factor_may_be_too_small_for_any_float(entries, max_norm, dtype):
+    clipped = clip_by_norm({"w": entries.astype(dtype)}, max_norm)
+    found = clipped.gradients["w"]
+    np.testing.assert_allclose(found, max_norm / math.sqrt(len(entries)), rtol=1e-6)
+    assert found.dtype == dtype
+    assert clipped.norm_after == pytest.approx(max_norm, rel=1e-6)
+
+
+def test_a_gradient_that_clipping_rounds_away_is_told():
+    clipped = clip_by_norm({"w": np.full(4, 5e-324)}, 5e-324)
+    assert clipped.norm_after == np.linalg.norm(clipped.gradients["w"] / 5e-324) * 5e-324
+    assert math.isnan(clipped.cosine) == (clipped.norm_after == 0)
+
+
+def test_entries_whose_norm_alone_is_past_float64_are_clipped_all_the_same():
+    clipped = clip_by_norm({"w": np.full(4, 1.7e308)}, 2.0)
+    assert clipped.norm_before == math.inf
+    np.testing.assert_allclose(clipped.gradients["w"], 1.0, rtol=1e-15)
+
+
+def test_a_float64_threshold_leaves_float32_in_float32():
+    assert clip_by_norm({"w": np.array([3], np.float32)}, np.float64(1)).gradients["w"].dtype == np.float32
