@@ -67,17 +67,18 @@ def _saturated_parts(half: Array) -> Sigmoid:
     return Sigmoid(value, complement, nearer_0 * nearer_1)
 
 
-def sigmoid_slope(a: Array) -> Array:
+def sigmoid_slope(a: Array, out: Array | None = None) -> Array:
     """σ′(a) = e/(1 + e)² with e = exp(−|a|): exact to the last digits where σ(1 − σ) has none left."""
     e: Array = np.exp(-np.abs(a))
-    return e / (1 + e) ** 2
+    return np.divide(e, (1 + e) ** 2, out)
 
 
-def tanh_slope(a: Array) -> Array:
+def tanh_slope(a: Array, out: Array | None = None) -> Array:
     """tanh′(a) = 1/cosh²(a), for the same reason: 1 − tanh² is 0 from |a| = 20 on."""
     with np.errstate(over="ignore"):  # 1/inf is the 0 that is wanted
-        slope: Array = np.square(1 / np.cosh(a))
-    return slope
+        slope: Array = np.cosh(a, out)
+    np.divide(1, slope, slope)
+    return np.square(slope, slope)
 
 
 def as_matrix(name: str, values: ArrayLike) -> Array:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -27,6 +27,7 @@ from numpy.typing import DTypeLike
 from core.arrays import (
     FLOATS,
     Array,
+    Sigmoid,
     check_choice,
     check_count,
     check_finite,
@@ -51,7 +52,7 @@ class Activation(NamedTuple):
     """φ, written into a given array, and its derivative φ′, both of the pre-activation; γ = max φ′."""
 
     write: Callable[[Array, Array], object]
-    slope: Callable[[Array], Array]
+    slope: Callable[..., Array]  # (a), or (a, out)
     steepest: float
 
 
@@ -60,9 +61,11 @@ def _write_sigmoid(a: Array, out: Array) -> None:
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda a, out: np.copyto(out, a), np.ones_like, 1.0),
+    "identity": Activation(lambda a, out: np.copyto(out, a), lambda a, out=None: np.power(a, 0, out), 1.0),
     "tanh": Activation(np.tanh, tanh_slope, 1.0),
-    "relu": Activation(lambda a, out: np.maximum(a, 0, out=out), lambda a: (a > 0).astype(a.dtype), 1.0),
+    "relu": Activation(
+        lambda a, out: np.maximum(a, 0, out=out), lambda a, out=None: np.heaviside(a, 0, out), 1.0
+    ),
     "sigmoid": Activation(_write_sigmoid, sigmoid_slope, 0.25),
 }
 
@@ -200,7 +203,7 @@ class RNN(Cell):
         return {"slope": np.empty(shape, dtype), "d_a": np.empty(shape, dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        room["slope"][:] = ACTIVATIONS[self.activation].slope(record["a"])
+        ACTIVATIONS[self.activation].slope(record["a"], room["slope"])
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         return room["slope"], room["d_a"]
@@ -305,15 +308,17 @@ class LSTM(Cell):
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, memory, from_h, from_c = self.hidden, record["memory"], room["from_h"], room["from_c"]
-        sigmoids, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
-        value, _, slope = (part.reshape(-1, 3, H, part.shape[2]) for part in sigmoid_parts(sigmoids))
-        np.multiply(np.tanh(memory[1:]), slope[:, 2], from_h[:, 0])
-        np.multiply(value[:, 2], tanh_slope(memory[1:]), from_h[:, 1])
-        from_c[:, 0] = value[:, 1]
-        np.multiply(np.tanh(a_g), slope[:, 0], from_c[:, 1])
-        np.multiply(memory[:-1], slope[:, 1], from_c[:, 2])
-        np.multiply(value[:, 0], tanh_slope(a_g), from_c[:, 3])
+        H, c = self.hidden, record["memory"]
+        h_to_a_o, h_to_c = room["from_h"].swapaxes(0, 1)
+        carried, c_to_a_i, c_to_a_f, c_to_a_g = room["from_c"].swapaxes(0, 1)
+        a_ifo, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
+        i, f, o = (Sigmoid(*parts) for parts in zip(*_blocks(sigmoid_parts(a_ifo), 3), strict=True))
+        np.multiply(np.tanh(c[1:], h_to_a_o), o.slope, h_to_a_o)
+        np.multiply(tanh_slope(c[1:], h_to_c), o.value, h_to_c)
+        carried[:] = f.value
+        np.multiply(np.tanh(a_g, c_to_a_i), i.slope, c_to_a_i)
+        np.multiply(c[:-1], f.slope, c_to_a_f)
+        np.multiply(tanh_slope(a_g, c_to_a_g), i.value, c_to_a_g)
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         from_h, deltas, H = room["from_h"], room["deltas"], self.hidden
@@ -441,15 +446,14 @@ class GRU(Cell):
         return {"factors": np.empty(shape, dtype), "deltas": np.empty(shape, dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, factors = self.hidden, room["factors"]
-        value, complement, slope = (
-            part.reshape(-1, 2, H, part.shape[2]) for part in sigmoid_parts(record["a_rz"])
-        )
-        to_a_n = np.multiply(complement[:, 1], tanh_slope(record["a_n"]), factors[:, 0])
-        np.multiply(to_a_n, record["m"] * slope[:, 0], factors[:, 1])
-        np.multiply(states[:, -H:] - np.tanh(record["a_n"]), slope[:, 1], factors[:, 2])
-        np.multiply(to_a_n, value[:, 0], factors[:, 3])
-        factors[:, 4] = value[:, 1]
+        H, a_n = self.hidden, record["a_n"]
+        h_to_a_n, h_to_a_r, h_to_a_z, h_to_m, carried = room["factors"].swapaxes(0, 1)
+        r, z = (Sigmoid(*parts) for parts in zip(*_blocks(sigmoid_parts(record["a_rz"]), 2), strict=True))
+        np.multiply(tanh_slope(a_n, h_to_a_n), z.complement, h_to_a_n)
+        np.multiply(np.multiply(h_to_a_n, record["m"], h_to_a_r), r.slope, h_to_a_r)
+        np.multiply(np.subtract(states[:, -H:], np.tanh(a_n), h_to_a_z), z.slope, h_to_a_z)
+        np.multiply(h_to_a_n, r.value, h_to_m)
+        carried[:] = z.value
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         deltas, H = room["deltas"], self.hidden
@@ -596,6 +600,11 @@ def _unpacked(sums: Array, inputs: int) -> Arrays:
 
 def _add(sums: Arrays, name: str, part: Array) -> None:
     sums[name] = part if name not in sums else np.add(sums[name], part, sums[name])
+
+
+def _blocks(parts: Sigmoid, count: int) -> Iterator[Array]:
+    """Each part, (T, count·H, B), as its blocks (count, T, H, B)."""
+    return (part.reshape(len(part), count, -1, part.shape[2]).swapaxes(0, 1) for part in parts)
 
 
 def _flat(columns: Array) -> Array:

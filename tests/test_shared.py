@@ -200,6 +200,8 @@ def test_numpy_has_one_blas_thread_in_the_app() -> None:
 
 def test_the_readme_prints_what_it_says_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    ((example, printed),) = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
-    exec(example, {})
-    assert capsys.readouterr().out == printed
+    examples = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
+    assert len(examples) == readme.count("```python") == 2
+    for example, printed in examples:
+        exec(example, {})
+        assert capsys.readouterr().out == printed

@@ -39,7 +39,7 @@ REQUIRED = {  # (T, B, X, H): float64, float32
     (400, 64, 64, 256): (LARGE, LARGE32),
 }
 SECONDS_A_CELL = 6.0
-RUNS_A_TURN = 2
+RUNS_A_TURN = 5  # fewer, and each side would mostly meet the caches that the other has filled
 FEWEST_RUNS, MOST_RUNS = 6, 400
 
 
