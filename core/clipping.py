@@ -10,6 +10,8 @@ import numpy as np
 
 from core.arrays import Array, check_positive
 
+SMALLEST_WEIGHTS = 1e-3  # the norm that a row of smaller weights counts as (Brock et al. 2021, eq. 3)
+
 
 class Clipped(NamedTuple):
     """Gradients after clipping, their global norm before and after, and the cosine between the two.
@@ -27,7 +29,8 @@ def global_norm(gradients: Mapping[str, Array]) -> float:
     """√Σ g² over all entries of all gradients: m·√Σ (g/m)² with m the largest entry.
 
     Scaled first, so that 100 float32 entries of 10²⁰ have the norm 10²¹ and not inf. NaN where an entry
-    is NaN, else inf where one is infinite or the norm itself is past float64.
+    is NaN, else inf where one is infinite or the norm itself is past float64. ValueError where there is
+    no gradient.
     """
     largest = _largest(gradients)
     return largest * _norm_by(largest, gradients) if 0 < largest < math.inf else largest
@@ -36,11 +39,11 @@ def global_norm(gradients: Mapping[str, Array]) -> float:
 def clip_by_norm(gradients: Mapping[str, Array], max_norm: float) -> Clipped:
     """g · min(1, max_norm/‖g‖), ‖g‖ the global norm (Pascanu, Mikolov & Bengio 2013, algorithm 1).
 
-    Each gradient keeps its type. ValueError for a max_norm that isn't above 0.
+    Each gradient keeps its type, and all of them together their direction. ValueError for a max_norm
+    that isn't above 0, or where there is no gradient.
     """
     check_positive("max_norm", max_norm)
-    largest = _largest(gradients)
-    norm = global_norm(gradients)
+    largest, norm = _largest(gradients), global_norm(gradients)
     if not math.isfinite(largest):
         return Clipped(dict(gradients), norm, norm, math.nan)
     if norm <= max_norm:
@@ -54,8 +57,72 @@ def clip_by_norm(gradients: Mapping[str, Array], max_norm: float) -> Clipped:
     return Clipped(clipped, norm, norm_after, 1.0 if norm_after > 0 else math.nan)
 
 
+def clip_by_value(gradients: Mapping[str, Array], limit: float) -> Clipped:
+    """min(max(g, −limit), limit), entry by entry (Mikolov 2012): it turns the gradient, too.
+
+    ValueError for a limit that isn't above 0, or where there is no gradient.
+    """
+    check_positive("limit", limit)
+    if not math.isfinite(_largest(gradients)):
+        return _untouched(gradients)
+    bound = float(limit)
+    return _compared(gradients, {name: np.clip(g, -bound, bound) for name, g in gradients.items()})
+
+
+def clip_adaptive(gradients: Mapping[str, Array], parameters: Mapping[str, Array], ratio: float) -> Clipped:
+    """Each row G_i cut to ratio · max(‖W_i‖, 10⁻³) where it is longer (AGC, Brock et al. 2021, eq. 3).
+
+    A row is what leads to one unit; a vector of biases counts as one row. ValueError for a ratio that
+    isn't above 0, no gradient, or parameters of other names or shapes.
+    """
+    check_positive("ratio", ratio)
+    shapes = {name: np.shape(g) for name, g in gradients.items()}
+    if shapes != {name: np.shape(w) for name, w in parameters.items()}:
+        raise ValueError(f"parameters must have the names and shapes of the gradients, {shapes}")
+    if not math.isfinite(_largest(gradients)):
+        return _untouched(gradients)
+    clipped = {name: _clip_rows(g, parameters[name], float(ratio)) for name, g in gradients.items()}
+    return _compared(gradients, clipped)
+
+
+def _clip_rows(gradient: Array, weights: Array, ratio: float) -> Array:
+    rows = gradient.reshape(1, -1) if gradient.ndim < 2 else gradient.reshape(len(gradient), -1)
+    norms = _row_norms(rows)
+    allowed = ratio * np.maximum(_row_norms(weights.reshape(rows.shape)), SMALLEST_WEIGHTS)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = np.where(norms > allowed, allowed / norms, 1.0)
+    return (rows * factors).astype(gradient.dtype).reshape(gradient.shape)
+
+
+def _row_norms(rows: Array) -> Array:
+    """(R, N) as (R, 1) norms in float64, scaled by the largest entry first."""
+    largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0).astype(np.float64)
+    scale = np.where(largest > 0, largest, 1.0)
+    return np.asarray(scale * np.linalg.norm(rows / scale, axis=1, keepdims=True))
+
+
+def _compared(before: Mapping[str, Array], after: dict[str, Array]) -> Clipped:
+    norm_before, norm_after = global_norm(before), global_norm(after)
+    if not norm_after > 0:
+        return Clipped(after, norm_before, norm_after, 1.0 if norm_before == norm_after else math.nan)
+    a, b = _largest(before), _largest(after)
+    product = sum(
+        float(np.sum(np.divide(g, a, dtype=np.float64) * np.divide(after[name], b, dtype=np.float64)))
+        for name, g in before.items()
+    )
+    cosine = product / (_norm_by(a, before) * _norm_by(b, after))
+    return Clipped(after, norm_before, norm_after, min(1.0, cosine))
+
+
+def _untouched(gradients: Mapping[str, Array]) -> Clipped:
+    norm = global_norm(gradients)
+    return Clipped(dict(gradients), norm, norm, math.nan)
+
+
 def _largest(gradients: Mapping[str, Array]) -> float:
-    """max |g| over all entries: NaN where one is, 0 where there are none."""
+    """max |g| over all entries: NaN where one is."""
+    if not gradients:
+        raise ValueError("gradients must hold at least one array")
     return float(np.max([np.max(np.abs(g)) for g in gradients.values() if g.size], initial=0.0))
 
 
