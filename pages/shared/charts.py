@@ -28,7 +28,11 @@ LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
 CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
+Range: TypeAlias = tuple[float, float]
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+SPOT = "spot"
 
 
 def show(
@@ -39,13 +43,15 @@ def show(
     key: str,
     alt_text: str,
     width: Literal["stretch", "content"] = "stretch",
+    on_select: Literal["ignore", "rerun"] = "ignore",
 ) -> None:
     """Draw a chart of `frame`, its specification made once a language and kept.
 
-    A change of the specification, or of `alt_text`, makes the browser build the chart anew.
+    A change of the specification, or of `alt_text`, makes the browser build the chart anew. What is
+    selected in the chart, where that calls for a rerun, stands in the session's state under `key`.
     """
     spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words)
-    st.vega_lite_chart(frame, spec, key=key, alt=alt_text, width=width)
+    st.vega_lite_chart(frame, spec, key=key, alt=alt_text, width=width, on_select=on_select)
 
 
 @functools.lru_cache(maxsize=64)
@@ -55,7 +61,11 @@ def _specification(
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns})
     chart = draw(empty, words).configure_axis(labelFontSize=14, titleFontSize=15, titleFontWeight="normal")
     spec: dict[str, Any] = chart.to_dict()
-    for part in ("$schema", "data", "datasets"):
+    datasets = spec.pop("datasets", {})
+    for layer in spec.get("layer", []):
+        if "data" in layer and "name" in layer["data"]:  # part of the picture, not of what it shows
+            layer["data"] = {"values": datasets[layer["data"]["name"]]}
+    for part in ("$schema", "data"):
         spec.pop(part, None)
     return spec
 
@@ -245,22 +255,50 @@ def gated(frame: pd.DataFrame, words: Words) -> Chart:
 
 def accuracy(frame: pd.DataFrame, words: Words) -> Chart:
     """The share of right answers over the updates: name, k, y."""
-    return _learning(
-        frame, words, words("axis.accuracy"), alt.Scale(domain=[0, 1]), alt.Axis(format="%", tickCount=5)
-    )
+    return _learning(frame, words, _cells(words), words("axis.accuracy"), share=True)
 
 
 def losses(frame: pd.DataFrame, words: Words) -> Chart:
     """The cross-entropy over the updates: name, k, y."""
-    return _learning(
-        frame, words, words("axis.cross_entropy"), alt.Scale(zero=True, nice=True), alt.Axis(tickCount=5)
-    )
+    return _learning(frame, words, _cells(words), words("axis.cross_entropy"), share=False)
 
 
-def _learning(frame: pd.DataFrame, words: Words, y_title: str, scale: alt.Scale, axis: alt.Axis) -> Chart:
-    lines = {words(f"gates.{name}"): name for name in ("rnn", "lstm", "gru")} | {
-        words("learn.guess"): "neutral"
-    }
+def order_accuracy(frame: pd.DataFrame, words: Words) -> Chart:
+    """The share of right answers over the updates, clipped and not: name, k, y."""
+    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("learn.guess"): "neutral"}
+    return _learning(frame, words, lines, words("axis.accuracy"), share=True)
+
+
+def order_norms(frame: pd.DataFrame, words: Words) -> Chart:
+    """log10 of the gradient's norm over the updates, clipped and not, and a band: name, k, y."""
+    lines = {words("cut.clipped"): "text", words("cut.free"): "growing"}
+    lines |= {words("cut.times", times=times): "neutral" for times in ("0.5", "10")}
+    chart = _named_lines(frame, words("axis.update"), words("axis.weight_gradient_norm"), lines)
+    return chart.properties(height=280)
+
+
+def vanishing_losses(frame: pd.DataFrame, words: Words) -> Chart:
+    """The loss of a vanishing run, clipped and not, which are one line: name, k, y."""
+    lines = {words("cut.free"): "growing", words("cut.clipped"): "text"}
+    return _learning(frame, words, lines, words("axis.cross_entropy"), share=False)
+
+
+def capped(frame: pd.DataFrame, words: Words) -> Chart:
+    """The price of goods after each border, with a cap and without: name, k, y."""
+    lines = {words("cap.free"): "growing", words("cap.capped"): "text"}
+    return _named_lines(frame, words("axis.borders"), words("axis.price"), lines)
+
+
+def _cells(words: Words) -> dict[str, str]:
+    cells = {words(f"gates.{name}"): name for name in ("rnn", "lstm", "gru")}
+    return cells | {words("learn.guess"): "neutral"}
+
+
+def _learning(
+    frame: pd.DataFrame, words: Words, lines: Mapping[str, str], y_title: str, *, share: bool
+) -> Chart:
+    scale = alt.Scale(domain=[0, 1]) if share else alt.Scale(zero=True, nice=True)
+    axis = alt.Axis(format="%", tickCount=5) if share else alt.Axis(tickCount=5)
     return (
         alt.Chart(frame)
         .mark_line(strokeWidth=3)
@@ -273,6 +311,84 @@ def _learning(frame: pd.DataFrame, words: Words, y_title: str, scale: alt.Scale,
         )
         .properties(height=280)
     )
+
+
+def cliff(
+    frame: pd.DataFrame, words: Words, *, surface: pd.DataFrame, view: tuple[Range, Range], spots: float
+) -> Chart:
+    """Two descents over the error surface, with spots to click.
+
+    `frame` has layer (start, free, clipped), w, b, y. `surface` has w, b, b2, y, side, and is part of the
+    specification: the darker, the more contours lie below, as many sheets of one colour on each other.
+    """
+    scales = [alt.Scale(domain=list(edges), nice=False) for edges in view]
+    x = alt.X("w:Q", title=words("axis.w"), scale=scales[0], axis=alt.Axis(grid=False))
+    y = alt.Y("b:Q", title=words("axis.b"), scale=scales[1], axis=alt.Axis(grid=False))
+    levels = (
+        alt.Chart(surface)
+        .mark_area(opacity=0.07, line={"strokeWidth": 0.7, "opacity": 0.6})
+        .encode(x=x, y=y, y2="b2:Q", detail=["y:N", "side:N"], color=meaning("decaying"))
+    )
+    wide, high = (round((edges[1] - edges[0]) / spots) + 1 for edges in view)
+    clicked = alt.selection_point(name=SPOT, fields=["w", "b"], nearest=True, on="click", empty=False)
+    places = (
+        alt.Chart(alt.sequence(0, wide * high, as_="i"))
+        .transform_calculate(
+            w=f"{view[0][0]} + {spots} * (datum.i % {wide})",
+            b=f"{view[1][0]} + {spots} * floor(datum.i / {wide})",
+        )
+        .mark_point(size=60, opacity=0)
+        .encode(x=x, y=y)
+        .add_params(clicked)
+    )
+    rows = alt.Chart()
+    paths = [
+        rows.transform_filter(f"datum.layer == '{layer}'")
+        .mark_line(strokeWidth=3, strokeDash=dash, clip=True)
+        .encode(x=x, y=y, order="y:Q", color=meaning(means))
+        for layer, means, dash in (("free", "growing", [8, 4]), ("clipped", "text", [1, 0]))
+    ]
+    start = (
+        rows.transform_filter("datum.layer == 'start'")
+        .transform_calculate(means="'text'")
+        .mark_point(size=200, filled=True, opacity=1)
+        .encode(x=x, y=y, color=by_meaning("means"))
+    )
+    return alt.layer(levels, *paths, start, places, data=frame).properties(height=HEIGHT)
+
+
+def cliff_norms(frame: pd.DataFrame, words: Words) -> Chart:
+    """log10 of the gradient's norm over the updates, free, and clipped before and after: name, k, y."""
+    lines = {words("cliff.free"): "growing", words("cliff.before"): "neutral", words("cliff.after"): "text"}
+    chart = _named_lines(frame, words("axis.update"), words("axis.error_gradient_norm"), lines)
+    return chart.properties(height=300)
+
+
+def arrows(frame: pd.DataFrame, words: Words) -> Chart:
+    """A gradient, what clipping makes of it, and the edges of what is allowed: line, label, order, x, y."""
+    rows = alt.Chart()
+    scale = alt.Scale(domain=[-0.2, 5.2], nice=False)
+    x = alt.X("x:Q", title=words("axis.first_entry"), scale=scale, axis=alt.Axis(tickMinStep=1))
+    y = alt.Y("y:Q", title=words("axis.second_entry"), scale=scale, axis=alt.Axis(tickMinStep=1))
+    layers: list[alt.Chart] = []
+    for line, means, width, dash in (
+        ("circle", "text", 1.5, [2, 3]),
+        ("square", "growing", 1.5, [2, 3]),
+        ("gradient", "neutral", 3, [1, 0]),
+        ("value", "growing", 3, [1, 0]),
+        ("norm", "text", 3, [1, 0]),
+    ):
+        drawn = rows.transform_filter(f"datum.line == '{line}'").encode(x=x, y=y, color=meaning(means))
+        layers.append(drawn.mark_line(strokeWidth=width, strokeDash=dash).encode(order="order:Q"))
+    tips = (
+        rows.transform_filter("datum.label != '' && datum.order == 1")
+        .transform_calculate(
+            means="datum.line == 'gradient' ? 'neutral' : datum.line == 'value' ? 'growing' : 'text'"
+        )
+        .mark_text(align="left", dx=8, dy=-8, fontSize=15)
+        .encode(x=x, y=y, text="label:N", color=by_meaning("means"))
+    )
+    return alt.layer(*layers, tips, data=frame).properties(width=350, height=350)
 
 
 def power_norms(frame: pd.DataFrame, words: Words) -> Chart:

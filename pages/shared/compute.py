@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from core import bptt, descent, linear, precision
 from core.arrays import Array
 from core.cells import RNN
+from core.optimizers import SGD
+from core.tasks import Recall
+from core.training import Model, train
 
 ENTRIES = 64
 REACH_BLOCK = 64
@@ -212,3 +215,39 @@ def through_activation(
     parameters = {"weight_ih": np.eye(n), "weight_hh": W, "bias_ih": np.zeros(n), "bias_hh": np.zeros(n)}
     cell = RNN(parameters, activation)
     return bptt.log10_hidden_gradient_norms(cell, bptt.unroll(cell, x), gradient[None])[::-1, 0]
+
+
+class VanishingPair(NamedTuple):
+    """What clipping makes of a run whose gradient vanishes."""
+
+    free: list[float]  # the losses
+    clipped: list[float]
+    largest_norm: float
+    log10_arrives: float  # of the gradient, 1 at the loss, at the first step
+    differ: int  # parameters that differ between the two after the last update
+    parameters: int
+    accuracy: float  # of the last half of the updates
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def vanishing_pair(delay: int, updates: int) -> VanishingPair:
+    """An RNN that must recall a symbol, trained twice from one start: clipped to the norm 1, and not."""
+    task, runs = Recall(delay), []
+    for max_norm in (None, 1.0):
+        rng = np.random.default_rng(0)
+        model = Model.create(RNN.create(task.inputs, 32, rng=rng), task.outputs, rng=rng)
+        runs.append(list(train(model, task, rng=rng, optimizer=SGD(0.1), updates=updates, max_norm=max_norm)))
+    free, clipped = runs
+    trace = bptt.unroll(model.cell, task.draw(1, rng=rng).x)
+    arrives = bptt.log10_hidden_gradient_norms(model.cell, trace, np.full((1, 32), 32**-0.5))[1, 0]
+    ends = [run[-1].model.parameters for run in runs]
+    differ = sum(int(np.sum(ends[0][name] != ends[1][name])) for name in ends[0])
+    return VanishingPair(
+        [update.loss for update in free],
+        [update.loss for update in clipped],
+        max(update.norm_before for update in free),
+        float(arrives),
+        differ,
+        sum(values.size for values in ends[0].values()),
+        float(np.mean([update.accuracy for update in free[updates // 2 :]])),
+    )

@@ -27,6 +27,27 @@ def number(page: Page, key: str, least: int, most: int, default: int, *, step: i
     return _write_number(key, widget, value, least, most, default)
 
 
+def decimal(page: Page, key: str, least: float, most: float, default: float, *, step: float) -> float:
+    """A number in a box, from the link's `key`."""
+    widget = f"{page.name}-{key}"
+    if not _follow_link(key, widget, default, lambda linked: _within(linked, least, most)):
+        values = {"least": f"{least:g}", "most": f"{most:g}", "default": f"{default:g}"}
+        page.complain("link.decimal", name=page.words(f"controls.{key}"), **values)
+    value = st.number_input(
+        page.words(f"controls.{key}"), least, most, step=step, key=widget, help=page.words(f"help.{key}")
+    )
+    sent = default if value is None else min(max(float(value), least), most)
+    write_link(key, widget, None if sent == default else f"{sent:g}")
+    return sent
+
+
+def set_decimal(page: Page, key: str, value: float) -> None:
+    """Give a `decimal` a value before it is drawn: something else than its box has chosen it."""
+    widget = f"{page.name}-{key}"
+    st.session_state[widget] = value
+    st.session_state[f"{widget}-link"] = st.query_params.get(key)
+
+
 def slider(page: Page, key: str, least: int, most: int, default: int) -> int:
     """A whole number on a slider, from the link's `key`."""
     widget = _follow_number(page, key, least, most, default)
@@ -141,6 +162,14 @@ def write_link(key: str, widget: str, value: str | None) -> None:
         st.query_params.pop(key, None)
     elif st.query_params.get(key) != value:
         st.query_params[key] = value
+
+
+def _within(text: str, least: float, most: float) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if least <= value <= most else None
 
 
 def _whole(text: str, least: int, most: int) -> int | None:

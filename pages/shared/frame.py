@@ -17,6 +17,7 @@ LANGUAGE = "en"
 SCRIPTS = {
     "overview": "dashboard.py",
     "explosion": "pages/explosion.py",
+    "clipping": "pages/clipping.py",
     "vanishing": "pages/vanishing.py",
 }
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.arrays import Array, ComplexArray
 from core.descent import Update
+from pages.shared.live import Run
 from pages.shared.thinning import thin
 from pages.shared.words import Words
 
@@ -19,6 +20,7 @@ LARGEST_DRAWN = 16
 MOST_MODES = 16
 MOST_UPDATES = 6
 POINTS_A_LINE = 100  # of several in one picture
+ARROWS = ("gradient", "norm", "value")
 
 
 class Line(NamedTuple):
@@ -58,22 +60,70 @@ def trend(path: Array) -> str:
     return "growing" if change > 0 else "decaying" if change < 0 else "neutral"
 
 
-def learning(words: Words, runs: Mapping[str, Sequence[float]], guess: float) -> pd.DataFrame:
+def learning(
+    words: Words, runs: Mapping[str, Sequence[float]], guess: float, names: str = "gates"
+) -> pd.DataFrame:
     """name, k, y: what each run showed, in means of so many updates as leave POINTS_A_LINE; and guessing."""
     longest = max((len(values) for values in runs.values()), default=0)
     together = max(1, math.ceil(longest / POINTS_A_LINE))
     parts = [(words("learn.guess"), np.array([0, max(longest, 1)]), np.array([guess, guess]))]
     for name, values in runs.items():
         whole = np.array(values[: len(values) // together * together]).reshape(-1, together)
-        parts.append((words(f"gates.{name}"), together * np.arange(1, len(whole) + 1), whole.mean(axis=1)))
+        parts.append((words(f"{names}.{name}"), together * np.arange(1, len(whole) + 1), whole.mean(axis=1)))
+    return _long(parts)
+
+
+def order_norms(words: Words, pair: Mapping[str, Run], heuristic: tuple[float, float]) -> pd.DataFrame:
+    """name, k, y: log10 of the largest norm in each stretch of updates, and so many times the mean."""
+    longest = max((len(run.losses) for run in pair.values()), default=0)
+    together = max(1, math.ceil(longest / POINTS_A_LINE))
+    parts = [(words("cut.clipped"), np.zeros(0), np.zeros(0))]
+    for name, run in pair.items():
+        norms = np.array(run.norms_before)
+        whole = norms[: len(norms) // together * together].reshape(-1, together).max(axis=1)
+        kept = np.isfinite(whole) & (whole > 0)
+        parts.append(
+            (words(f"cut.{name}"), together * np.arange(1, len(whole) + 1)[kept], np.log10(whole[kept]))
+        )
+    if "clipped" in pair and pair["clipped"].norms_before:
+        mean = float(np.mean(pair["clipped"].norms_before))
+        for times in heuristic:
+            ends = np.full(2, math.log10(mean * times))
+            parts.append((words("cut.times", times=f"{times:g}"), np.array([1, longest]), ends))
+    return _long(parts)
+
+
+def _long(parts: Sequence[tuple[str, Array | NDArray[np.intp], Array]]) -> pd.DataFrame:
+    """name, k, y of several lines."""
+    names = np.array([name for name, _, _ in parts], dtype=object)
     return pd.DataFrame(
         {
-            "name": np.repeat(
-                np.array([name for name, _, _ in parts], dtype=object), [len(k) for _, k, _ in parts]
-            ),
+            "name": np.repeat(names, [len(k) for _, k, _ in parts]),
             "k": np.concatenate([k for _, k, _ in parts]),
             "y": np.concatenate([y for _, _, y in parts]),
         }
+    )
+
+
+def curves(drawn: Mapping[str, Sequence[float] | Array]) -> pd.DataFrame:
+    """name, k, y: each series over 0, 1, 2 …"""
+    return _long([(name, np.arange(len(values)), np.asarray(values)) for name, values in drawn.items()])
+
+
+def arrows(words: Words, drawn: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
+    """line, label, order, x, y: lines through the given points; an arrow's tip is its second."""
+    return pd.DataFrame(
+        [
+            {
+                "line": name,
+                "label": words(f"direction.{name}") if name in ARROWS else "",
+                "order": k,
+                "x": x,
+                "y": y,
+            }
+            for name, points in drawn.items()
+            for k, (x, y) in enumerate(points)
+        ]
     )
 
 

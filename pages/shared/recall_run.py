@@ -1,14 +1,7 @@
-"""A live experiment: a cell learns, or doesn't, to recall the first symbol after a delay.
-
-A run lives in the session and is moved on a little at each tick of a fragment, so that the rest of
-the page, and every other page, can be used meanwhile.
-"""
+"""A live experiment: a cell learns, or doesn't, to recall the first symbol after a delay."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,20 +10,17 @@ import streamlit as st
 from core import bptt
 from core.optimizers import Adam
 from core.tasks import Recall
-from core.training import Model, Progress, train
+from core.training import Model, train
 from pages.shared import charts, controls, frames, gated_lab
 from pages.shared.frame import Page
+from pages.shared.live import TICK, Run
 from pages.shared.numbers import from_log10, plain
 
 UNITS = 32
 BATCH = 32
 RATE = 1e-3
 MAX_NORM = 1.0
-BOUND = 10.0  # seconds, of which a run works WORK in every TICK
-TICK = 0.25
-WORK = 0.12
-RECENT = 20  # updates over which accuracy is averaged
-LEARNED = 0.99
+BOUND = 10.0  # seconds
 ENOUGH = 2000  # updates
 MOST_RUNS = 12  # kept to be compared
 
@@ -44,45 +34,6 @@ class Settings(NamedTuple):
     seed: int
 
 
-@dataclass
-class Run:
-    """A training run, under way or over, and what it has shown so far."""
-
-    settings: Settings
-    progress: Iterator[Progress]
-    log10_gradient: float  # what came back over the delay before the first update, of 1
-    began: float = field(default_factory=time.monotonic)
-    accuracies: list[float] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    ended: str | None = None  # "learned", "failed" or "stopped"
-
-    @property
-    def recent(self) -> float:
-        """The share of right answers lately."""
-        return float(np.mean(self.accuracies[-RECENT:])) if self.accuracies else 0.0
-
-    @property
-    def share(self) -> float:
-        """How much of its bound the run has used."""
-        return min(1.0, max((time.monotonic() - self.began) / BOUND, len(self.losses) / ENOUGH))
-
-    def stop(self) -> None:
-        """End it, unless it has ended by itself."""
-        self.ended = self.ended or "stopped"
-
-    def advance(self) -> None:
-        """As many updates as fit into WORK seconds."""
-        end = time.monotonic() + WORK
-        while self.ended is None and time.monotonic() < end:
-            update = next(self.progress)
-            self.accuracies.append(update.accuracy)
-            self.losses.append(update.loss)
-            if len(self.losses) >= RECENT and self.recent >= LEARNED:
-                self.ended = "learned"
-            elif self.share >= 1 or not update.finite:
-                self.ended = "failed"
-
-
 def begin(settings: Settings) -> Run:
     """A run that hasn't made its first update."""
     task = Recall(settings.delay)
@@ -93,7 +44,7 @@ def begin(settings: Settings) -> Run:
     d_last = np.full((1, UNITS), UNITS**-0.5, dtype=np.float32)
     back = bptt.log10_hidden_gradient_norms(cell, trace, d_last)
     progress = train(model, task, rng=rng, optimizer=Adam(RATE), size=BATCH, max_norm=MAX_NORM)
-    return Run(settings, progress, float(back[1, 0]))
+    return Run(settings, progress, BOUND, ENOUGH, float(back[1, 0]))
 
 
 def section(page: Page, seed: int) -> None:

@@ -1,0 +1,139 @@
+"""Clipping: a gradient that is too long is cut short, and training survives the cliff."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from core import cliff
+from core.clipping import clip_by_norm, clip_by_value
+from pages.shared import charts, cliff_lab, compute, controls, directions, frames, order_run
+from pages.shared.frame import open_page
+from pages.shared.numbers import from_log10, plain
+
+DELAY, UPDATES = 40, 60
+TARIFF = 1.1
+
+page = open_page("clipping")
+words = page.words
+
+
+def look() -> None:
+    """What to try."""
+    slopes = {w: float(cliff.error(w, 0.5 - w / (1 + math.exp(-0.5))).d_b) for w in (5.0, 6.0)}
+    st.markdown(words("look.text", slope_5=plain(slopes[5.0]), slope_6=plain(slopes[6.0])))
+
+
+def direction() -> None:
+    """One gradient, clipped by norm and by value."""
+    degrees = controls.slider(page, "degrees", 0, 90, 20)
+    length = controls.slider(page, "longer", 1, 5, 4)
+    angle = math.radians(degrees)
+    gradient = {"g": np.array([length * math.cos(angle), length * math.sin(angle)])}
+    by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
+    turned = math.degrees(math.acos(min(1.0, by_value.cosine)))
+    picture, text = st.columns([1, 1])
+    with picture:
+        charts.show(
+            charts.arrows,
+            frames.arrows(words, directions.lines(gradient["g"], by_norm, by_value)),
+            words,
+            key="direction",
+            alt_text=words("direction.alt"),
+            width="content",
+        )
+    with text:
+        st.markdown(
+            words(
+                "direction.text",
+                length=length,
+                degrees=degrees,
+                by_norm=plain(by_norm.norm_after),
+                by_value=plain(by_value.norm_after),
+                turned=plain(turned),
+            )
+        )
+
+
+def training() -> None:
+    """A live pair of runs, clipped and not."""
+    order_run.section(page)
+
+
+def cannot() -> None:
+    """A run whose gradient vanishes, clipped and not: the same."""
+    found = compute.vanishing_pair(DELAY, UPDATES)
+    st.markdown(
+        words(
+            "cannot.text",
+            delay=DELAY,
+            updates=UPDATES,
+            largest=plain(found.largest_norm),
+            arrives=from_log10(found.log10_arrives),
+            differ=found.differ,
+            count=f"{found.parameters:,}",
+            right=plain(100 * found.accuracy),
+        )
+    )
+    charts.show(
+        charts.vanishing_losses,
+        frames.curves({words("cut.free"): found.free, words("cut.clipped"): found.clipped}),
+        words,
+        key="cannot",
+        alt_text=words("cannot.alt"),
+    )
+
+
+def cap() -> None:
+    """The price cap, beside the tariffs that it is set against."""
+    borders = controls.slider(page, "borders", 1, 200, 50)
+    limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
+    prices = compute.scalar_path(TARIFF, 200)
+    reached = int(np.argmax(prices >= math.log10(limit)))
+    st.markdown(
+        words(
+            "cap.text",
+            percent=plain(100 * (TARIFF - 1)),
+            count=borders,
+            price=from_log10(prices[borders]),
+            limit=plain(limit),
+            paid=from_log10(min(prices[borders], math.log10(limit))),
+            reached=reached,
+        )
+    )
+    shown = prices[: borders + 1]
+    charts.show(
+        charts.capped,
+        frames.curves({words("cap.free"): shown, words("cap.capped"): np.minimum(shown, math.log10(limit))}),
+        words,
+        key="cap",
+        alt_text=words("cap.alt"),
+    )
+
+
+SECTIONS = {"look": look, "direction": direction, "training": training, "cannot": cannot, "cap": cap}
+
+settings = cliff_lab.choose(page)
+free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+surface, reading = st.columns([3, 2], gap="medium")
+with surface:
+    charts.show(
+        cliff_lab.relief(),
+        cliff_lab.descents(settings),
+        words,
+        key=cliff_lab.KEY,
+        alt_text=words("surface.alt"),
+        on_select="rerun",
+    )
+with reading:
+    charts.show(
+        charts.cliff_norms,
+        cliff_lab.norms(words, settings),
+        words,
+        key="cliff-norms",
+        alt_text=words("surface.alt_norms"),
+    )
+    for sentence in cliff_lab.story(words, settings, free, clipped):
+        st.markdown(sentence)
+
+SECTIONS[controls.section(page, tuple(SECTIONS))]()

@@ -1,0 +1,203 @@
+"""The cliff on the clipping page: its controls, its surface as contours, and the two descents over it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import cliff
+from core.arrays import Array
+from pages.shared import charts, compute, controls
+from pages.shared.frame import Page
+from pages.shared.numbers import from_log10, plain
+from pages.shared.words import Words
+
+VIEW_W, VIEW_B = (2.0, 7.0), (-4.5, 0.0)
+SPOTS = 0.125  # between two places that a click can choose
+COLUMNS, ROWS = 41, 4000
+LEVELS = (*np.arange(-3, -0.45, 0.25), -0.4, -0.35)  # log10 of the error, of the contours
+UPDATES = 60
+LEAST_DRAWN = -4  # log10 of a norm: below, the surface is flat, and the axis is better used
+KEY = "cliff"
+
+
+class Settings(NamedTuple):
+    """Where the descent starts, and how it steps."""
+
+    w: float
+    b: float
+    rate: float
+    threshold: float
+    method: str  # "norm" or "value"
+
+
+def choose(page: Page) -> Settings:
+    """Draw the controls; a click on the surface has moved the start before."""
+    _follow_click(page)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        w = controls.decimal(page, "w", *VIEW_W, 4.75, step=SPOTS)
+        b = controls.decimal(page, "b", *VIEW_B, -2.75, step=SPOTS)
+        rate = float(controls.choice(page, "pace", ["0.03", "0.1", "0.3"], "0.1", name=str))
+        threshold = float(controls.choice(page, "threshold", ["0.1", "0.3", "1", "3", "10"], "1", name=str))
+        method = controls.choice(page, "method", ["norm", "value"], "norm")
+    return Settings(w, b, rate, threshold, method)
+
+
+def _follow_click(page: Page) -> None:
+    """Take the place that was clicked as the start, once."""
+    picked = _picked(st.session_state.get(KEY))
+    if picked is not None and st.session_state.get(f"{KEY}-seen") != picked:
+        st.session_state[f"{KEY}-seen"] = picked
+        for key, value in zip(("w", "b"), picked, strict=True):
+            controls.set_decimal(page, key, value)
+
+
+def _picked(state: Any) -> tuple[float, float] | None:
+    """(w, b) of the spot that the chart's selection holds."""
+    rows = (state or {}).get("selection", {}).get(charts.SPOT) or []
+    return (float(rows[0]["w"]), float(rows[0]["b"])) if rows else None
+
+
+@st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)
+def descend(settings: Settings, method: str) -> cliff.Descent:
+    return cliff.descend(
+        settings.w,
+        settings.b,
+        rate=settings.rate,
+        updates=UPDATES,
+        method=method,
+        threshold=settings.threshold,
+    )
+
+
+@functools.cache
+def relief() -> Callable[[pd.DataFrame, Words], charts.Chart]:
+    """The chart of the surface, which never changes: only the descents on it do."""
+    return functools.partial(charts.cliff, surface=surface(), view=(VIEW_W, VIEW_B), spots=SPOTS)
+
+
+def surface() -> pd.DataFrame:
+    """w, b, b2, y, side: for each level y of log10 E, the part of each column where the error is above it.
+
+    σ(x_50) rises with b, so that at each w the error is above a level below one b and above another:
+    the two edges are its contours.
+    """
+    w = np.linspace(*VIEW_W, COLUMNS)
+    b = np.linspace(VIEW_B[0] - 3, VIEW_B[1] + 3, ROWS)
+    found = cliff.error(w[:, None], b)
+    said = cliff.TARGET + np.sign(found.d_b) * np.sqrt(found.value)
+    parts = []
+    for level in LEVELS:
+        away = 10 ** (level / 2)
+        for side, edge, wanted in (
+            ("below", VIEW_B[0], cliff.TARGET - away),
+            ("above", VIEW_B[1], cliff.TARGET + away),
+        ):
+            if 0 < wanted < 1:
+                contour = np.clip([np.interp(wanted, column, b) for column in said], *VIEW_B).round(4)
+                parts.append(pd.DataFrame({"w": w, "b": contour, "b2": edge, "y": level, "side": side}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def descents(settings: Settings) -> pd.DataFrame:
+    """layer, w, b, y: the start, and both descents, update y by update, as far as they stay in view."""
+    free, clipped = (descend(settings, method) for method in ("none", settings.method))
+    start = np.array([settings.w]), np.array([settings.b])
+    parts = {"start": start, "free": _to_the_edge(free), "clipped": _to_the_edge(clipped)}
+    return pd.DataFrame(
+        {
+            "layer": np.repeat(list(parts), [len(w) for w, _ in parts.values()]),
+            "w": np.concatenate([w for w, _ in parts.values()]),
+            "b": np.concatenate([b for _, b in parts.values()]),
+            "y": np.concatenate([np.arange(len(w)) for w, _ in parts.values()]),
+        }
+    )
+
+
+def _to_the_edge(found: cliff.Descent) -> tuple[Array, Array]:
+    """A descent up to the point where it first leaves the picture, cut there."""
+    w, b = found.w, found.b
+    inside = (w >= VIEW_W[0]) & (w <= VIEW_W[1]) & (b >= VIEW_B[0]) & (b <= VIEW_B[1])
+    if inside.all():
+        return w, b
+    out = int(np.argmin(inside))
+    if out == 0:
+        return w[:1], b[:1]
+    step_w, step_b = w[out] - w[out - 1], b[out] - b[out - 1]
+    shares = [
+        (edge - start) / step
+        for start, step, view in ((w[out - 1], step_w, VIEW_W), (b[out - 1], step_b, VIEW_B))
+        for edge in view
+        if step and (edge - start) / step > 0
+    ]
+    share = min(1.0, *shares)
+    return np.append(w[:out], w[out - 1] + share * step_w), np.append(b[:out], b[out - 1] + share * step_b)
+
+
+def norms(words: Words, settings: Settings) -> pd.DataFrame:
+    """name, k, y: log10 of the gradient's norm at each update, free, and clipped before and after."""
+    free, clipped = descend(settings, "none"), descend(settings, settings.method)
+    lines = {
+        "cliff.free": free.norms_before,
+        "cliff.before": clipped.norms_before,
+        "cliff.after": clipped.norms_after,
+    }
+    with np.errstate(divide="ignore"):
+        sizes = np.log10(np.concatenate(list(lines.values())))
+    frame = pd.DataFrame(
+        {
+            "name": np.repeat([words(name) for name in lines], [len(values) for values in lines.values()]),
+            "k": np.concatenate([np.arange(1, len(values) + 1) for values in lines.values()]),
+            "y": sizes,
+        }
+    )
+    drawn: pd.DataFrame = frame[sizes > LEAST_DRAWN].reset_index(drop=True)
+    return drawn
+
+
+class Leap(NamedTuple):
+    """The longest step of a descent."""
+
+    update: int
+    length: float
+    w: float  # where it ended
+    b: float
+
+
+def leap(found: cliff.Descent) -> Leap:
+    """The longest step, and where it led."""
+    lengths = np.hypot(np.diff(found.w), np.diff(found.b))
+    k = int(np.argmax(lengths))
+    return Leap(k + 1, float(lengths[k]), float(found.w[k + 1]), float(found.b[k + 1]))
+
+
+def story(words: Words, settings: Settings, free: cliff.Descent, clipped: cliff.Descent) -> list[str]:
+    """What became of the two descents."""
+    flight, kept = leap(free), leap(clipped)
+    away = not (VIEW_W[0] <= flight.w <= VIEW_W[1] and VIEW_B[0] <= flight.b <= VIEW_B[1])
+    values = {
+        "update": flight.update,
+        "length": plain(flight.length),
+        "w": plain(flight.w),
+        "b": plain(flight.b),
+        "error": plain(float(free.errors[-1])),
+        "updates": UPDATES,
+        "norm": from_log10(math.log10(free.norms_before[-1])) if free.norms_before[-1] > 0 else "0",
+    }
+    return [
+        words(f"read.{'flies' if away else 'stays'}", **values),
+        words(
+            "read.clipped",
+            method=words(f"method.{settings.method}").lower(),
+            length=plain(kept.length),
+            updates=UPDATES,
+            error=plain(float(clipped.errors[-1])),
+        ),
+        words("read.norms", norm=plain(float(free.norms_before.max())), threshold=plain(settings.threshold)),
+    ]

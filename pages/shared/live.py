@@ -1,0 +1,74 @@
+"""Training runs that live in the session and are moved on a little at each tick of a fragment.
+
+So the page stays usable while they run, and so do other visitors' pages: a tick works for a part of
+the time between it and the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from core.training import Progress
+
+TICK = 0.25  # seconds between two ticks
+WORK = 0.12  # of which so many are worked
+RECENT = 20  # updates over which accuracy is averaged
+LEARNED = 0.99
+
+
+@dataclass
+class Run:
+    """A training run, under way or over, and what it has shown so far."""
+
+    settings: Any
+    progress: Iterator[Progress]
+    bound: float  # seconds
+    enough: int  # updates
+    log10_gradient: float = 0.0  # what came back to the start before the first update, of 1
+    began: float = field(default_factory=time.monotonic)
+    accuracies: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    norms_before: list[float] = field(default_factory=list)
+    norms_after: list[float] = field(default_factory=list)
+    not_finite: str | None = None
+    ended: str | None = None  # "learned", "failed" or "stopped"
+
+    @property
+    def recent(self) -> float:
+        """The share of right answers lately."""
+        return float(np.mean(self.accuracies[-RECENT:])) if self.accuracies else 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of its bound the run has used."""
+        return min(1.0, max((time.monotonic() - self.began) / self.bound, len(self.losses) / self.enough))
+
+    @property
+    def clipped(self) -> float:
+        """The share of updates whose gradient was clipped."""
+        pairs = zip(self.norms_before, self.norms_after, strict=True)
+        return float(np.mean([before > after for before, after in pairs])) if self.norms_before else 0.0
+
+    def stop(self) -> None:
+        """End it, unless it has ended by itself."""
+        self.ended = self.ended or "stopped"
+
+    def advance(self, seconds: float = WORK) -> None:
+        """As many updates as fit into so many seconds."""
+        end = time.monotonic() + seconds
+        while self.ended is None and time.monotonic() < end:
+            update = next(self.progress)
+            self.accuracies.append(update.accuracy)
+            self.losses.append(update.loss)
+            self.norms_before.append(update.norm_before)
+            self.norms_after.append(update.norm_after)
+            self.not_finite = update.not_finite
+            if len(self.losses) >= RECENT and self.recent >= LEARNED:
+                self.ended = "learned"
+            elif self.share >= 1 or not update.finite:
+                self.ended = "failed"

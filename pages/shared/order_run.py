@@ -1,0 +1,144 @@
+"""A live experiment: one RNN learns the temporal order of two symbols, clipped and not, from one start."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from core.cells import RNN
+from core.optimizers import SGD
+from core.tasks import TemporalOrder
+from core.training import Model, train
+from pages.shared import charts, controls, frames
+from pages.shared.frame import Page
+from pages.shared.live import TICK, WORK, Run
+from pages.shared.numbers import plain
+
+BATCH = 20
+RADIUS = 0.95
+BOUND = 15.0  # seconds
+ENOUGH = 3000  # updates
+HEURISTIC = (0.5, 10.0)  # times the average norm: where Pascanu et al. look for a threshold
+
+
+class Settings(NamedTuple):
+    """What is trained."""
+
+    length: int
+    units: int
+    rate: float
+    threshold: float
+    activation: str
+    seed: int
+
+
+Pair = dict[str, Run]
+
+
+def begin(settings: Settings) -> Pair:
+    """Two runs from the same parameters on the same batches, the first clipped, the other not."""
+    task = TemporalOrder(settings.length)
+    pair = {}
+    for name, max_norm in (("clipped", settings.threshold), ("free", None)):
+        rng = np.random.default_rng(settings.seed)
+        cell = RNN.create(
+            *(task.inputs, settings.units),
+            rng=rng,
+            activation=settings.activation,
+            recurrence="gaussian",
+            radius=RADIUS,
+            dtype="float32",
+        )
+        model = Model.create(cell, task.outputs, rng=rng)
+        optimizer = SGD(settings.rate)
+        progress = train(model, task, rng=rng, optimizer=optimizer, size=BATCH, max_norm=max_norm)
+        pair[name] = Run(settings, progress, BOUND, ENOUGH)
+    return pair
+
+
+def section(page: Page) -> None:
+    """The controls of the experiment, and its two runs."""
+    words = page.words
+    key = f"{page.name}-pair"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        length = controls.number(page, "span", 10, 100, 20, step=5)
+        units = controls.number(page, "units", 1, 128, 50, step=10)
+        rate = float(controls.choice(page, "rate", ["0.01", "0.03", "0.1", "0.3", "1"], "0.1", name=str))
+        cut = float(controls.choice(page, "cut", ["0.1", "0.3", "1", "3", "10"], "1", name=str))
+        activation = controls.choice(page, "activation", ["tanh", "identity"], "tanh")
+        seed = controls.number(page, "seed", 0, 9999, 1)
+        settings = Settings(length, units, rate, cut, activation, seed)
+        pair: Pair | None = st.session_state.get(key)
+        if pair is not None and pair["free"].settings != settings:
+            pair = None  # it was made with other settings
+        running = pair is not None and any(run.ended is None for run in pair.values())
+        label = words("training.stop" if running else "training.start")
+        st.button(
+            label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(key, pair, settings)
+        )
+    st.markdown(words("training.text", length=length, batch=BATCH))
+    st.fragment(_draw, run_every=TICK if running else None)(page, pair)
+
+
+def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
+    """Stop the runs if one is under way; begin new ones if not."""
+    if pair is not None and any(run.ended is None for run in pair.values()):
+        for run in pair.values():
+            run.stop()
+    else:
+        st.session_state[key] = begin(settings)
+
+
+def _draw(page: Page, pair: Pair | None) -> None:
+    """Move both runs on, and draw them."""
+    words = page.words
+    if pair is not None and any(run.ended is None for run in pair.values()):
+        for run in pair.values():
+            run.advance(WORK / 2)
+        if all(run.ended is not None for run in pair.values()):
+            st.rerun()
+    if pair is not None:
+        share = max(run.share if run.ended is None else 0.0 for run in pair.values())
+        values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
+        going = any(run.ended is None for run in pair.values())
+        st.progress(share if going else 1.0, words("training.progress", **values))
+        for name, run in pair.items():
+            st.markdown(_said(page, name, run))
+    left, right = st.columns(2)
+    with left:
+        runs = {} if pair is None else {name: run.accuracies for name, run in pair.items()}
+        charts.show(
+            charts.order_accuracy,
+            frames.learning(words, runs, 0.25, "cut"),
+            words,
+            key="order-accuracy",
+            alt_text=words("training.alt_accuracy"),
+        )
+    with right:
+        charts.show(
+            charts.order_norms,
+            frames.order_norms(words, pair or {}, HEURISTIC),
+            words,
+            key="order-norms",
+            alt_text=words("training.alt_norms"),
+        )
+
+
+def _said(page: Page, name: str, run: Run) -> str:
+    """What has become of a run, in a sentence or two."""
+    words = page.words
+    values = {
+        "updates": f"{len(run.losses):,}",
+        "right": plain(100 * run.recent),
+        "loss": plain(run.losses[-1]) if run.losses else "",
+        "largest": plain(max(run.norms_before, default=0.0)),
+        "share": plain(100 * run.clipped),
+        "mean": plain(float(np.mean(run.norms_before))) if run.norms_before else "",
+    }
+    if run.not_finite is not None:
+        return words(
+            f"training.{name}.dead", operation=words(f"training.operation.{run.not_finite}"), **values
+        )
+    return words(f"training.{name}.{run.ended or 'running'}", **values)
