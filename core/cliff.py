@@ -18,6 +18,7 @@ from core.arrays import Array, as_floats, check_choice, check_count, check_posit
 from core.clipping import clip_by_norm, clip_by_value, global_norm
 
 START, TARGET, STEPS = 0.5, 0.7, 50
+FARTHEST = 700.0  # where e^x would soon overflow
 CLIPS = {"norm": clip_by_norm, "value": clip_by_value}
 METHODS = ("none", *CLIPS)
 
@@ -52,19 +53,49 @@ def error(w: ArrayLike, b: ArrayLike) -> Error:
         shape = np.broadcast_shapes(w.shape, b.shape)
     except ValueError:
         raise ValueError(f"b must have a shape that fits that of w, {w.shape}, not {b.shape}") from None
+    if 0 in shape:
+        raise ValueError("w and b must hold at least one number")
     w, b = (np.broadcast_to(values, shape).reshape(-1) for values in (w, b))
     x, x_by_w, x_by_b = np.full(w.shape, START), np.zeros(w.shape), np.zeros(w.shape)
+    s, slope = np.empty(w.shape), np.empty(w.shape)
+    near = bool(np.max(np.abs(w) + np.abs(b)) < FARTHEST)  # |x_t| is never above |w| + |b|
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for _ in range(STEPS):
-            s, _, slope = sigmoid_parts(0.5 * x)
-            slope *= w
-            x_by_w = s + slope * x_by_w
-            x_by_b = 1 + slope * x_by_b
-            x = w * s + b
-        s, _, slope = sigmoid_parts(0.5 * x)
+            _sigmoid(x, s, slope, near=near)
+            np.multiply(slope, w, slope)
+            np.multiply(x_by_w, slope, x_by_w)
+            np.add(x_by_w, s, x_by_w)
+            np.multiply(x_by_b, slope, x_by_b)
+            np.add(x_by_b, 1, x_by_b)
+            np.multiply(w, s, x)
+            np.add(x, b, x)
+        _sigmoid(x, s, slope, near=near)
         d_x = 2 * (s - TARGET) * slope
         parts = (np.square(s - TARGET), d_x * x_by_w, d_x * x_by_b)
     return Error(*(part.reshape(shape) for part in parts))
+
+
+def _sigmoid(x: Array, value: Array, slope: Array, *, near: bool) -> None:
+    """σ(x) = 1/(1 + e) and σ′(x) = e/(1 + e)² with e = e^−x, written into given arrays.
+
+    `near` promises that no e^−x overflows; without it each is as right, for twice the time.
+    """
+    if not near:
+        value[:], _, slope[:] = sigmoid_parts(0.5 * x)
+        return
+    np.negative(x, slope)
+    np.exp(slope, slope)
+    np.add(1, slope, value)
+    np.divide(1, value, value)
+    np.multiply(slope, value, slope)
+    np.multiply(slope, value, slope)
+
+
+def _number(name: str, value: float) -> float:
+    numbers = as_floats(name, value)
+    if numbers.shape != ():
+        raise ValueError(f"{name} must be one number, not an array of shape {numbers.shape}")
+    return float(numbers)
 
 
 def descend(w: float, b: float, *, rate: float, updates: int, method: str, threshold: float = 1.0) -> Descent:
@@ -77,11 +108,11 @@ def descend(w: float, b: float, *, rate: float, updates: int, method: str, thres
     check_positive("threshold", threshold)
     check_count("updates", updates, 0)
     check_choice("method", method, METHODS)
-    w, b = (float(as_floats(name, value)) for name, value in (("w", w), ("b", b)))
-    found = error(w, b)
-    places, norms = [(w, b, float(found.value))], []
+    w, b, rate = _number("w", w), _number("b", b), float(rate)
+    value, d_w, d_b = _error_at(w, b)
+    places, norms = [(w, b, value)], []
     for _ in range(updates):
-        gradient = {"w": np.array([found.d_w]), "b": np.array([found.d_b])}
+        gradient = {"w": np.array([d_w]), "b": np.array([d_b])}
         if method != "none":
             gradient, before, after, _ = CLIPS[method](gradient, threshold)
         else:
@@ -90,9 +121,26 @@ def descend(w: float, b: float, *, rate: float, updates: int, method: str, thres
         b -= rate * float(gradient["b"][0])
         if not (math.isfinite(w) and math.isfinite(b)):
             break
-        found = error(w, b)
-        places.append((w, b, float(found.value)))
+        value, d_w, d_b = _error_at(w, b)
+        places.append((w, b, value))
         norms.append((before, after))
     columns = np.array(places).T
     norms_before, norms_after = np.array(norms).reshape(-1, 2).T
     return Descent(columns[0], columns[1], columns[2], norms_before, norms_after)
+
+
+def _error_at(w: float, b: float) -> tuple[float, float, float]:
+    """`error` at one point, where plain floats take a twentieth of the time that arrays of one do."""
+    x, x_by_w, x_by_b = START, 0.0, 0.0
+    for _ in range(STEPS):
+        s, slope = _sigmoid_at(x)
+        x, x_by_w, x_by_b = w * s + b, s + w * slope * x_by_w, 1 + w * slope * x_by_b
+    s, slope = _sigmoid_at(x)
+    d_x = 2 * (s - TARGET) * slope
+    return (s - TARGET) ** 2, d_x * x_by_w, d_x * x_by_b
+
+
+def _sigmoid_at(x: float) -> tuple[float, float]:
+    """σ(x) and σ′(x), by e^−|x|."""
+    e = math.exp(-abs(x))
+    return (1 if x > 0 else e) / (1 + e), e / (1 + e) ** 2

@@ -65,8 +65,11 @@ def clip_by_value(gradients: Mapping[str, Array], limit: float) -> Clipped:
     check_positive("limit", limit)
     if not math.isfinite(_largest(gradients)):
         return _untouched(gradients)
-    bound = float(limit)
-    return _compared(gradients, {name: np.clip(g, -bound, bound) for name, g in gradients.items()})
+    clipped = {}
+    for name, g in gradients.items():
+        bound = min(float(limit), float(np.finfo(g.dtype).max))
+        clipped[name] = np.asarray(np.clip(g, -bound, bound))
+    return _compared(gradients, clipped)
 
 
 def clip_adaptive(gradients: Mapping[str, Array], parameters: Mapping[str, Array], ratio: float) -> Clipped:
@@ -79,6 +82,8 @@ def clip_adaptive(gradients: Mapping[str, Array], parameters: Mapping[str, Array
     shapes = {name: np.shape(g) for name, g in gradients.items()}
     if shapes != {name: np.shape(w) for name, w in parameters.items()}:
         raise ValueError(f"parameters must have the names and shapes of the gradients, {shapes}")
+    if not all(np.isfinite(w).all() for w in parameters.values()):
+        raise ValueError("parameters must hold finite numbers")
     if not math.isfinite(_largest(gradients)):
         return _untouched(gradients)
     clipped = {name: _clip_rows(g, parameters[name], float(ratio)) for name, g in gradients.items()}
@@ -86,25 +91,36 @@ def clip_adaptive(gradients: Mapping[str, Array], parameters: Mapping[str, Array
 
 
 def _clip_rows(gradient: Array, weights: Array, ratio: float) -> Array:
-    rows = gradient.reshape(1, -1) if gradient.ndim < 2 else gradient.reshape(len(gradient), -1)
-    norms = _row_norms(rows)
-    allowed = ratio * np.maximum(_row_norms(weights.reshape(rows.shape)), SMALLEST_WEIGHTS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factors = np.where(norms > allowed, allowed / norms, 1.0)
-    return (rows * factors).astype(gradient.dtype).reshape(gradient.shape)
+    if gradient.size == 0:
+        return gradient
+    rows, (largest, relative) = _rows(gradient), _row_norms(_rows(gradient))
+    w_largest, w_relative = _row_norms(_rows(weights))
+    with np.errstate(over="ignore", invalid="ignore"):  # a norm, or what is allowed, may be past float64
+        allowed = ratio * np.maximum(w_largest * w_relative, SMALLEST_WEIGHTS)
+        cut = rows / largest * (allowed / np.where(relative > 0, relative, 1))
+        kept = np.where(largest * relative > allowed, cut, rows)
+    return np.asarray(kept.astype(gradient.dtype).reshape(gradient.shape))
 
 
-def _row_norms(rows: Array) -> Array:
-    """(R, N) as (R, 1) norms in float64, scaled by the largest entry first."""
-    largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0).astype(np.float64)
-    scale = np.where(largest > 0, largest, 1.0)
-    return np.asarray(scale * np.linalg.norm(rows / scale, axis=1, keepdims=True))
+def _rows(array: Array) -> Array:
+    """As float64 rows, (R, N); a vector is one."""
+    count = 1 if array.ndim < 2 else len(array)
+    return np.asarray(array, dtype=np.float64).reshape(count, -1)
+
+
+def _row_norms(rows: Array) -> tuple[Array, Array]:
+    """(m, ‖row/m‖), each (R, 1), with m the largest entry of the row, or 1 where all are 0."""
+    largest = np.max(np.abs(rows), axis=1, keepdims=True)
+    largest = np.where(largest > 0, largest, 1.0)
+    return largest, np.asarray(np.linalg.norm(rows / largest, axis=1, keepdims=True))
 
 
 def _compared(before: Mapping[str, Array], after: dict[str, Array]) -> Clipped:
     norm_before, norm_after = global_norm(before), global_norm(after)
-    if not norm_after > 0:
-        return Clipped(after, norm_before, norm_after, 1.0 if norm_before == norm_after else math.nan)
+    if all(np.array_equal(g, after[name]) for name, g in before.items()):
+        return Clipped(after, norm_before, norm_after, 1.0)
+    if norm_after == 0:
+        return Clipped(after, norm_before, norm_after, math.nan)
     a, b = _largest(before), _largest(after)
     product = sum(
         float(np.sum(np.divide(g, a, dtype=np.float64) * np.divide(after[name], b, dtype=np.float64)))

@@ -381,3 +381,27 @@ def test_a_clipped_path_never_strays_further_than_its_steps_allow(w, b, rate, th
     assert max(path.norms_after) <= longest * (1 + 1e-12)
     np.testing.assert_array_less(steps_of(path), rate * longest * (1 + 1e-12) + 1e-13)
     assert np.all(path.norms_after <= path.norms_before * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+def test_the_error_of_no_numbers_is_refused(shape):
+    with pytest.raises(ValueError, match=r"^w and b must hold at least one number"):
+        error(np.zeros(shape), 1.0)
+
+
+@pytest.mark.parametrize("start", [[1, 2], [5.0], [[5.0]], []], ids=str)
+def test_a_start_that_is_several_numbers_is_named(start):
+    with pytest.raises(ValueError, match=r"^w must be one number"):
+        descend(**(PLAIN | {"w": start}))
+
+
+def test_a_float32_rate_takes_the_same_path():
+    paths = [descend(**(PLAIN | {"rate": rate})) for rate in (np.float32(0.1), float(np.float32(0.1)))]
+    np.testing.assert_array_equal(paths[0].w, paths[1].w)
+
+
+@pytest.mark.parametrize("rate", [np.float64(1e305), 1e306, 10**308], ids=str)
+def test_a_rate_that_leads_past_float64_ends_the_path_without_a_warning(rate):
+    path = descend(6, -3.2347559872111273, rate=rate, updates=5, method="none")
+    assert len(path.w) < 6
+    assert np.isfinite(path.w).all()

@@ -554,3 +554,48 @@ def test_the_golden_file_is_what_its_script_writes(make_clipping):
         assert_pytorchs(now["gradients"], kept["gradients"])
     for now, kept in zip(again["by value"], GOLDEN["by value"], strict=True):
         assert_pytorchs(now, kept)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "weights", "ratio"),
+    [
+        pytest.param([[1.7e308] * 4], [[1.0] * 4], 0.01, id="norm-of-gradient-past-float64"),
+        pytest.param([[1.0] * 4], [[1.7e308] * 4], 0.01, id="norm-of-weights-past-float64"),
+        pytest.param([[5e-324] * 2], [[0.0] * 2], 0.01, id="denormals-left"),
+        pytest.param([[1e300, -1e300]], [[0.0, 0.0]], 1e-300, id="factor-underflows"),
+        pytest.param([[1e300, -1e300]], [[0.0, 0.0]], 1e-10, id="factor-is-denormal"),
+        pytest.param([[1.0, 1.0]], [[1e200, 0.0]], 1e200, id="allowed-past-float64"),
+        pytest.param([[1e-300, 1e-300]], [[1e200, 0.0]], 1e100, id="quotient-not-needed-overflows"),
+    ],
+)
+def test_rows_of_extreme_sizes_are_cut_exactly_and_without_a_warning(gradient, weights, ratio):
+    gradient, weights = np.array(gradient), np.array(weights)
+    found = clip_adaptive({"w": gradient}, {"w": weights}, ratio).gradients["w"]
+    wanted = np.array([[float(g) for g in row] for row in cut_by_rows(gradient, weights, ratio)])
+    np.testing.assert_allclose(found, wanted, rtol=1e-15, atol=0)
+
+
+def test_an_array_without_entries_stays_as_it_is():
+    gradients = {"w": np.zeros((0, 3)), "b": np.ones(2)}
+    assert clip_adaptive(gradients, gradients, 0.1).gradients["w"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_rows_by_weights_that_are_not_finite_are_refused(bad):
+    with pytest.raises(ValueError, match=r"^parameters must hold finite numbers"):
+        clip_adaptive({"w": np.ones((2, 2))}, {"w": np.array([[bad, 1], [1, 1]])}, 0.1)
+
+
+def test_a_limit_past_float32_cuts_nothing_of_float32():
+    assert clip_by_value({"w": np.array([1, 2], np.float32)}, 1e300).gradients["w"].tolist() == [1, 2]
+
+
+def test_a_single_number_stays_an_array():
+    assert isinstance(clip_by_value({"w": np.array(3.0)}, 1.0).gradients["w"], np.ndarray)
+
+
+@given(arrays(np.float64, 5, elements=st.floats(-99, 99)))
+def test_the_cosine_is_exactly_1_where_nothing_is_cut(entries):
+    gradients = {"w": entries}
+    assert clip_by_value(gradients, 100.0).cosine == 1
+    assert clip_adaptive(gradients, gradients, 1e6).cosine == 1 or not entries.any()

@@ -271,10 +271,16 @@ def order_accuracy(frame: pd.DataFrame, words: Words) -> Chart:
 
 def order_norms(frame: pd.DataFrame, words: Words) -> Chart:
     """log10 of the gradient's norm over the updates, clipped and not, and a band: name, k, y."""
-    lines = {words("cut.clipped"): "text", words("cut.free"): "growing"}
+    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("cut.after"): "text"}
     lines |= {words("cut.times", times=times): "neutral" for times in ("0.5", "10")}
     chart = _named_lines(frame, words("axis.update"), words("axis.weight_gradient_norm"), lines)
     return chart.properties(height=280)
+
+
+def order_losses(frame: pd.DataFrame, words: Words) -> Chart:
+    """The cross-entropy over the updates, clipped and not: name, k, y."""
+    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("learn.guess"): "neutral"}
+    return _learning(frame, words, lines, words("axis.cross_entropy"), share=False)
 
 
 def vanishing_losses(frame: pd.DataFrame, words: Words) -> Chart:

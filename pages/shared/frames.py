@@ -77,19 +77,18 @@ def order_norms(words: Words, pair: Mapping[str, Run], heuristic: tuple[float, f
     """name, k, y: log10 of the largest norm in each stretch of updates, and so many times the mean."""
     longest = max((len(run.losses) for run in pair.values()), default=0)
     together = max(1, math.ceil(longest / POINTS_A_LINE))
-    parts = [(words("cut.clipped"), np.zeros(0), np.zeros(0))]
-    for name, run in pair.items():
-        norms = np.array(run.norms_before)
-        whole = norms[: len(norms) // together * together].reshape(-1, together).max(axis=1)
-        kept = np.isfinite(whole) & (whole > 0)
-        parts.append(
-            (words(f"cut.{name}"), together * np.arange(1, len(whole) + 1)[kept], np.log10(whole[kept]))
-        )
-    if "clipped" in pair and pair["clipped"].norms_before:
-        mean = float(np.mean(pair["clipped"].norms_before))
-        for times in heuristic:
-            ends = np.full(2, math.log10(mean * times))
-            parts.append((words("cut.times", times=f"{times:g}"), np.array([1, longest]), ends))
+    drawn = {name: run.norms_before for name, run in pair.items()}
+    if "clipped" in pair:
+        drawn["after"] = pair["clipped"].norms_after
+    parts: list[tuple[str, Array, Array]] = [(words("cut.clipped"), np.zeros(0), np.zeros(0))]
+    for name, values in drawn.items():
+        norms = np.array(values[: len(values) // together * together]).reshape(-1, together).max(axis=1)
+        kept = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+        parts.append((words(f"cut.{name}"), together * (kept + 1.0), np.log10(norms[kept])))
+    mean = float(np.mean(drawn["clipped"])) if drawn.get("clipped") else 0.0
+    for times in heuristic if 0 < mean < math.inf else ():
+        ends = np.full(2, math.log10(mean * times))
+        parts.append((words("cut.times", times=f"{times:g}"), np.array([1.0, longest]), ends))
     return _long(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from pages.shared.numbers import plain
 
 BATCH = 20
 RADIUS = 0.95
+GUESS = 1 / 4
 BOUND = 15.0  # seconds
 ENOUGH = 3000  # updates
 HEURISTIC = (0.5, 10.0)  # times the average norm: where Pascanu et al. look for a threshold
@@ -106,36 +108,31 @@ def _draw(page: Page, pair: Pair | None) -> None:
         st.progress(share if going else 1.0, words("training.progress", **values))
         for name, run in pair.items():
             st.markdown(_said(page, name, run))
-    left, right = st.columns(2)
-    with left:
-        runs = {} if pair is None else {name: run.accuracies for name, run in pair.items()}
-        charts.show(
-            charts.order_accuracy,
-            frames.learning(words, runs, 0.25, "cut"),
-            words,
-            key="order-accuracy",
-            alt_text=words("training.alt_accuracy"),
-        )
-    with right:
-        charts.show(
-            charts.order_norms,
-            frames.order_norms(words, pair or {}, HEURISTIC),
-            words,
-            key="order-norms",
-            alt_text=words("training.alt_norms"),
-        )
+    runs = pair or {}
+    accuracies = {name: run.accuracies for name, run in runs.items()}
+    losses = {name: [loss for loss in run.losses if math.isfinite(loss)] for name, run in runs.items()}
+    pictures = {
+        "accuracy": (charts.order_accuracy, frames.learning(words, accuracies, GUESS, "cut")),
+        "loss": (charts.order_losses, frames.learning(words, losses, -math.log(GUESS), "cut")),
+        "norms": (charts.order_norms, frames.order_norms(words, runs, HEURISTIC)),
+    }
+    for column, (name, (draw, frame)) in zip(st.columns(3), pictures.items(), strict=True):
+        with column:
+            charts.show(draw, frame, words, key=f"order-{name}", alt_text=words(f"training.alt_{name}"))
 
 
 def _said(page: Page, name: str, run: Run) -> str:
     """What has become of a run, in a sentence or two."""
     words = page.words
+    norms = [norm for norm in run.norms_before if math.isfinite(norm)]
+    losses = [loss for loss in run.losses if math.isfinite(loss)]
     values = {
         "updates": f"{len(run.losses):,}",
         "right": plain(100 * run.recent),
-        "loss": plain(run.losses[-1]) if run.losses else "",
-        "largest": plain(max(run.norms_before, default=0.0)),
+        "loss": plain(losses[-1] if losses else 0.0),
+        "largest": plain(max(norms, default=0.0)),
         "share": plain(100 * run.clipped),
-        "mean": plain(float(np.mean(run.norms_before))) if run.norms_before else "",
+        "mean": plain(float(np.mean(norms)) if norms else 0.0),
     }
     if run.not_finite is not None:
         return words(
