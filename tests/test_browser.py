@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -14,8 +15,13 @@ from tests.conftest import ROOT, settle, start_server
 
 pytestmark = pytest.mark.browser
 
-PAGES = {"": "Why recurrent networks forget", "explosion": "Explosion", "vanishing": "Vanishing"}
-MENU = ["Overview", "Explosion", "Vanishing"]
+PAGES = {
+    "": "Why recurrent networks forget",
+    "explosion": "Explosion",
+    "clipping": "Clipping",
+    "vanishing": "Vanishing",
+}
+MENU = ["Overview", "Explosion", "Clipping", "Vanishing"]
 Visit = Callable[..., Page]
 
 LONGEST_LINE = """() => [...document.querySelectorAll('.vega-embed svg path')]
@@ -52,7 +58,7 @@ def test_the_first_visit_to_a_fresh_server_shows_the_whole_frame(
     fresh_server: str, visit: Visit, path: str
 ) -> None:
     page = visit(f"{fresh_server}/{path}")
-    assert page.get_by_test_id("stPageLink-NavLink").all_inner_texts()[:3] == MENU
+    assert page.get_by_test_id("stPageLink-NavLink").all_inner_texts()[:4] == MENU
     assert page.get_by_role("heading", level=1).inner_text() == PAGES[path]
     assert page.get_by_role("dialog").count() == 0
     assert page.get_by_test_id("stSidebarNav").count() == 0
@@ -202,6 +208,32 @@ def test_a_run_trains_live_while_another_visitor_drags(server: str, visit: Visit
     trainer.get_by_role("button", name="Stop", exact=True).click()
     trainer.get_by_role("button", name="Train", exact=True).wait_for()
     assert trainer.get_by_text("Stopped:").count() == 1
+
+
+def test_a_click_on_the_surface_moves_the_start(server: str, visit: Visit) -> None:
+    page = visit(f"{server}/clipping")
+    box = page.locator(".vega-embed svg").first.bounding_box()
+    assert box is not None
+
+    def click(x: float, y: float) -> dict[str, float]:
+        """The start, by the boxes and the link, after a click at a share of the picture's size."""
+        before = page.url
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.wait_for_function("before => location.href !== before", arg=before)
+        settle(page)
+        shown = {
+            key: float(page.get_by_role("spinbutton", name=name).input_value())
+            for key, name in (("w", "Start at w"), ("b", "and b"))
+        }
+        linked = {key: float(value[0]) for key, value in parse_qs(urlsplit(page.url).query).items()}
+        assert shown == pytest.approx(linked, abs=0.01)
+        return linked
+
+    right, left = click(0.8, 0.7), click(0.5, 0.3)
+    assert 5 < right["w"] < 7
+    assert -4 < right["b"] < -2.5
+    assert left["w"] < right["w"] - 1
+    assert left["b"] > right["b"] + 1
 
 
 def test_a_matrix_is_uploaded_and_a_bad_one_leaves_the_picture(

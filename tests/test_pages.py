@@ -87,7 +87,9 @@ def test_the_overview_has_four_cards_with_pictures_and_the_equations() -> None:
     at = open_page("overview")
     assert len(at.get("vega_lite_chart")) == 4
     assert len(at.get("latex") or at.latex) == len(words("overview")["equations"]) == 8
-    assert [link.proto.label for link in at.get("page_link")][:3] == ["Overview", "Explosion", "Vanishing"]
+    assert [link.proto.label for link in at.get("page_link")][:4] == [
+        *("Overview", "Explosion", "Clipping", "Vanishing")
+    ]
 
 
 @pytest.mark.parametrize(("page", "tab"), [(page, tab) for page in TABS for tab in TABS[page]])

@@ -87,6 +87,14 @@ def test_a_matrix_survives_its_link(W: np.ndarray) -> None:
 
 FRAMES = {
     charts.gradient_path: None,
+    charts.cliff: None,
+    charts.cliff_norms: frames.lines([Line("a", "neutral", np.arange(5.0))]),
+    charts.arrows: frames.arrows(Words("en", "clipping"), {"norm": [(0.0, 0.0), (1.0, 1.0)]}),
+    charts.order_accuracy: frames.learning(WORDS, {"free": [0.2, 0.4]}, 0.25, "cut"),
+    charts.order_losses: frames.learning(WORDS, {"free": [1.2, 1.4]}, 1.4, "cut"),
+    charts.order_norms: frames.order_norms(WORDS, {}, (0.5, 10)),
+    charts.vanishing_losses: frames.curves({"a": [1.0, 2.0]}),
+    charts.capped: frames.curves({"a": [1.0, 2.0]}),
     charts.eigenvalue_plane: frames.eigenvalues(np.array([0.5 + 0.5j]), 1.1),
     charts.paths: frames.lines([Line("a", "neutral", np.arange(5.0))]),
     charts.gated: frames.lines([Line("RNN", "rnn", np.arange(5.0))]),
@@ -146,7 +154,7 @@ def used_keys(source: Path) -> set[str]:
     return set(re.findall(r'(?<!\w)words\(\s*"([\w.]+)"', text))
 
 
-@pytest.mark.parametrize("page", ["overview", "explosion", "vanishing"])
+@pytest.mark.parametrize("page", ["overview", "explosion", "clipping", "vanishing"])
 def test_every_key_that_a_page_asks_for_has_words(page: str) -> None:
     source = ROOT / ("dashboard.py" if page == "overview" else f"pages/{page}.py")
     words = Words("en", page)
@@ -158,6 +166,20 @@ def test_every_key_that_both_linear_pages_ask_for_has_words() -> None:
     for source in ("linear_lab", "path_picture", "take_home", "own_matrix_panel"):
         for key in used_keys(ROOT / f"pages/shared/{source}.py"):
             assert Words("en", "explosion")(key) == Words("en", "vanishing")(key)
+
+
+@pytest.mark.parametrize(
+    ("source", "page"),
+    [
+        ("cliff_lab", "clipping"),
+        ("order_run", "clipping"),
+        ("gated_lab", "vanishing"),
+        ("recall_run", "vanishing"),
+    ],
+)
+def test_every_key_that_a_part_of_a_page_asks_for_has_words(source: str, page: str) -> None:
+    for key in used_keys(ROOT / f"pages/shared/{source}.py"):
+        assert Words("en", page)(key)
 
 
 def test_a_missing_key_is_named() -> None:
