@@ -254,9 +254,15 @@ def _recurrence(cell: Cell, work: Workspace) -> Array:
     return np.ascontiguousarray(cell.parameters["weight_hh"].T, dtype=work.hidden.dtype)
 
 
-def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64]:
-    """Scale each column of both (H, B), in place, by a power of two to about 1; the exponents (B,)."""
-    largest = np.maximum(np.max(np.abs(d_h), axis=0), np.max(np.abs(d_carried), axis=0))
+def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:
+    """Scale each column of both (H, B), in place, by a power of two to about 1; the exponents (B,).
+
+    While all are within a sixteenth of the type's range, in logarithms, nothing is done: 0.
+    """
+    largest = np.maximum(np.abs(d_h).max(axis=0), np.abs(d_carried).max(axis=0))
+    far = float(np.finfo(d_h.dtype).max) ** (1 / 16)
+    if 1 / far < largest.min() and largest.max() < far:
+        return 0
     _, shifts = np.frexp(largest)
     for array in (d_h, d_carried):
         np.ldexp(array, -shifts, out=array)
