@@ -231,6 +231,10 @@ class LSTM(Cell):
     c_t = f ∘ c_{t−1} + i ∘ g
     h_t = o ∘ tanh(c_t)
 
+    Back, d_a_o = tanh(c_t) σ′(a_o) ∘ d_h, d_c = f_{t+1} ∘ d_c_{t+1} + o tanh′(c_t) ∘ d_h,
+    d_a_i = g σ′(a_i) ∘ d_c, d_a_f = c_{t−1} σ′(a_f) ∘ d_c, d_a_g = i tanh′(a_g) ∘ d_c, and W_hhᵀ d_a goes
+    on to h_{t−1}.
+
     The blocks of the parameters stand in the order i, f, g, o.
     """
 
@@ -286,12 +290,12 @@ class LSTM(Cell):
         W.dot(state, a)
         np.tanh(a, gates)
         np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)
+        np.add(sigmoids, half, sigmoids)  # i, f, o = ½ + ½ tanh(a/2)
         np.multiply(f, c_before, c)
         np.multiply(i, g, i)
-        np.add(c, i, c)
+        np.add(c, i, c)  # c_t = f ∘ c_{t−1} + i ∘ g
         np.tanh(c, g)
-        np.multiply(o, g, h)
+        np.multiply(o, g, h)  # h_t = o ∘ tanh(c_t)
 
     def gate(self, name: str, record: Arrays) -> Array:
         check_choice("name", name, self.gates)
@@ -334,7 +338,7 @@ class LSTM(Cell):
         np.multiply(d_h, h_to_a_o, d_a_o)
         np.multiply(d_h, h_to_c, d_c_from_h)
         np.add(d_c_carried, d_c_from_h, d_c)
-        np.multiply(d_c, from_c, d_from_c)
+        np.multiply(d_c, from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
         W.dot(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -370,6 +374,9 @@ class GRU(Cell):
     r, z = σ(a_r), σ(a_z) with a = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh
     n = tanh(a_n), a_n = W_in x_t + b_in + r ∘ m with m = W_hn h_{t−1} + b_hn
     h_t = (1 − z) ∘ n + z ∘ h_{t−1}: here z *keeps* the old state
+
+    Back, d_a_n = (1 − z) tanh′(a_n) ∘ d_h, d_a_r = m σ′(a_r) ∘ d_a_n, d_a_z = (h_{t−1} − n) σ′(a_z) ∘ d_h,
+    d_m = r ∘ d_a_n, and z ∘ d_h + W_hhᵀ (d_a_r, d_a_z, d_m) goes on to h_{t−1}.
 
     The blocks of the parameters stand in the order r, z, n.
     """
@@ -426,13 +433,13 @@ class GRU(Cell):
         W_m.dot(one_and_h, m)
         np.tanh(a_rz, rz)
         np.multiply(rz, half, rz)
-        np.add(rz, half, rz)
+        np.add(rz, half, rz)  # r, z = ½ + ½ tanh(a/2)
         np.multiply(r, m, n)
-        np.add(a_n, n, a_n)
+        np.add(a_n, n, a_n)  # which held W_in x_t + b_in
         np.tanh(a_n, n)
         np.subtract(h_before, n, h)
         np.multiply(h, z, h)
-        np.add(h, n, h)
+        np.add(h, n, h)  # h_t = n + z ∘ (h_{t−1} − n)
 
     def gate(self, name: str, record: Arrays) -> Array:
         check_choice("name", name, self.gates)
@@ -463,7 +470,7 @@ class GRU(Cell):
     def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
         factors, deltas, d_rzm, carried = row
         np.add(d_h, direct, d_h)
-        np.multiply(d_h, factors, deltas)
+        np.multiply(d_h, factors, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
         W.dot(d_rzm, d_h_before)
         np.add(d_h_before, carried, d_h_before)
 
