@@ -210,12 +210,13 @@ def omega(network: Network, room: Room) -> Omega:
     R, T, B, H = room.delta.shape
     squares = np.einsum("rtbh,rtbh->rtb", room.delta, room.delta)
     here, after = np.sqrt(squares[:, :-1]), np.sqrt(squares[:, 1:])  # ‖v_k‖, ‖δ_{k+1}‖, each (R, T − 1, B)
-    counted = (squares[:, 1:] >= SMALLEST_SQUARE) & np.isfinite(squares[:, 1:]) & np.isfinite(here)
-    excess = np.where(counted, here / np.where(counted, after, 1) - 1, 0)
-    factor = np.where(counted & (here > 0), 2 / B * excess / np.where(here > 0, here * after, 1), 0)
+    counted = (squares[:, 1:] >= SMALLEST_SQUARE) & np.isfinite(after) & np.isfinite(here)
+    here, after = np.where(counted, here, 1), np.where(counted, after, 1)  # so that they add nothing
+    excess = here / after - 1
+    factor = 2 / B * excess / np.where(here > 0, here * after, np.inf)
     right = slope(network, room.hidden[:, 1:-1], out=np.empty_like(room.delta[:, 1:]))
     right *= room.delta[:, :-1]
-    right *= factor[..., None].astype(right.dtype)
+    right *= factor[..., None]
     left = room.delta[:, 1:].reshape(R, (T - 1) * B, H).swapaxes(1, 2)
     gradient = np.matmul(left, right.reshape(R, (T - 1) * B, H))
     return Omega(np.square(excess).sum(axis=1).mean(axis=1), gradient)
