@@ -21,7 +21,8 @@ The setting "paper": rate 0.01, threshold 1, batches of 20, five seeds. The sett
 - h_0 = 0, also for the sigmoid, and biases start at 0, as in the authors' code.
 
 Each point is one process with all its seeds in one batch (`experiments.batched`). The results file is
-replaced as a whole after each point: starting again does what is missing, and loses what was under way.
+replaced as a whole after each point: starting again does what is missing, and loses only what was under
+way. After `--minutes`, too, points under way are given up and not written, never cut short.
 """
 
 import os
@@ -32,6 +33,7 @@ import argparse
 import hashlib
 import json
 import multiprocessing
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -154,17 +156,21 @@ def run_all(
 ) -> list[Result]:
     """Run the points that `path` doesn't hold yet, adding each to it as soon as it is done."""
     points = list(points)
-    results = load_results(path) if path.exists() else []
+    results = _stored(path)
     known = {result.point for result in results}
     missing = [point for point in points if point not in known]
     print(f"{len(points) - len(missing)} of {len(points)} points are in {path}", flush=True)
     for result in _finished(missing, processes, deadline):
         if result is None:
             continue
-        results.append(result)
+        results = [*_stored(path), result]  # read again: the other setting may have written meanwhile
         save_results(path, results)
         print(result, flush=True)
     return results
+
+
+def _stored(path: Path) -> list[Result]:
+    return load_results(path) if path.exists() else []
 
 
 def _finished(points: Sequence[Point], processes: int, deadline: float) -> Iterator[Result | None]:
@@ -172,7 +178,8 @@ def _finished(points: Sequence[Point], processes: int, deadline: float) -> Itera
     if processes == 1:
         yield from (run(point, deadline) for point in points if time.time() < deadline)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    ignore_stops = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: this process ends the others
+    with multiprocessing.get_context("spawn").Pool(processes, signal.signal, ignore_stops) as pool:
         yield from pool.imap_unordered(_run_in_time, [(point, deadline) for point in points])
 
 
@@ -357,6 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: start again for the rest", file=sys.stderr)
+        return 130
     done = {result.point for result in results}
     missing = sum(point not in done for point in points)
     print(
