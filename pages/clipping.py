@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import cliff
 from core.clipping import clip_by_norm, clip_by_value
-from pages.shared import charts, cliff_lab, compute, controls, directions, frames, order_run
+from pages.shared import charts, cliff_lab, compute, controls, directions, frames, order_run, published
 from pages.shared.frame import open_page
 from pages.shared.numbers import from_log10, plain
 
@@ -58,6 +58,11 @@ def direction() -> None:
 def training() -> None:
     """A live pair of runs, clipped and not."""
     order_run.section(page)
+
+
+def paper() -> None:
+    """The published experiment, from our own code."""
+    published.section(page)
 
 
 def cannot() -> None:
@@ -111,7 +116,14 @@ def cap() -> None:
     )
 
 
-SECTIONS = {"look": look, "direction": direction, "training": training, "cannot": cannot, "cap": cap}
+SECTIONS = {
+    "look": look,
+    "direction": direction,
+    "training": training,
+    "paper": paper,
+    "cannot": cannot,
+    "cap": cap,
+}
 
 settings = cliff_lab.choose(page)
 free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))

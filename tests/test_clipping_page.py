@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from test_pages import chart, linked, open_page, rows, said, settled, warnings, 
 
 from core import cliff
 from core.linear import log10_gradient_norms
-from pages.shared import cliff_lab, order_run
+from experiments.pascanu2013 import METHODS, load_results
+from pages.shared import cliff_lab, order_run, published
 
-TABS = ["look", "direction", "training", "cannot", "cap"]
+TABS = ["look", "direction", "training", "paper", "cannot", "cap"]
 SURFACE, NORMS, BELOW = 0, 1, 2  # the charts, from the top
 
 
@@ -134,6 +136,53 @@ def test_the_price_is_the_tariffs_until_the_cap() -> None:
     capped = frame[frame["name"] == words("common")["cap"]["capped"]]["y"].to_numpy()
     np.testing.assert_allclose(capped, np.minimum(prices, 1), atol=1e-12)
     assert number_after(at, r"at border (\d+)") == np.argmax(prices >= 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "draw"), [("ours", "smart tanh"), ("ours", "basic tanh"), ("paper", "smart tanh")]
+)
+def test_the_papers_experiment_is_drawn_and_told_as_it_is_stored(setting: str, draw: str) -> None:
+    at = open_page("clipping", tab="paper", setting=setting, draw=draw)
+    names = words("common")["method_names"]
+    drawn = {(row["name"], row["k"]): row["y"] for _, row in rows(at, BELOW).iterrows()}
+    told = "\n".join(markdown.value for markdown in at.markdown)
+    stored = [
+        result
+        for result in load_results(published.RESULTS)
+        if (result.point.setting, result.point.initialisation) == (setting, draw)
+    ]
+    assert {result.point.method for result in stored} == set(METHODS)
+    assert len(drawn) == len(stored)
+    for result in stored:
+        seeds, length = len(result.point.seeds), result.point.length
+        assert drawn[names[result.point.method], length] == result.successes / seeds
+        assert f"**{result.successes}** of {seeds} at T = {length}" in told
+        assert f"{result.point.updates:,}" in told
+
+
+def test_in_our_setting_sgd_fails_first_and_omega_last() -> None:
+    """What the paper found, by the lengths at which half of the seeds no longer learn."""
+    reach = dict.fromkeys(METHODS, 0)
+    for result in load_results(published.RESULTS):
+        if result.point.setting == "ours" and 2 * result.successes >= len(result.point.seeds):
+            reach[result.point.method] = max(reach[result.point.method], result.point.length)
+    assert reach["sgd"] < reach["clip"] <= reach["clip+omega"]
+
+
+@pytest.mark.parametrize("content", [None, "", '{"sha256": "0", "points": []}', '{"sha256"'])
+def test_results_that_cannot_be_read_are_told_in_one_sentence(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "results.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setattr(published, "RESULTS", file)
+    at = open_page("clipping", tab="paper")
+    assert warnings(at) == [words("clipping")["paper"]["unreadable"]]
+
+
+def test_a_start_without_results_says_so() -> None:
+    assert said(open_page("clipping", tab="paper", draw="sigmoid"), "There are no results for sigmoid")
 
 
 def train(at: AppTest) -> None:

@@ -94,6 +94,7 @@ FRAMES = {
     charts.order_losses: frames.learning(WORDS, {"free": [1.2, 1.4]}, 1.4, "cut"),
     charts.order_norms: frames.order_norms(WORDS, {}, (0.5, 10)),
     charts.vanishing_losses: frames.curves({"a": [1.0, 2.0]}),
+    charts.success: frames.points({"a": [(10.0, 0.5), (20.0, 0.1)]}),
     charts.capped: frames.curves({"a": [1.0, 2.0]}),
     charts.eigenvalue_plane: frames.eigenvalues(np.array([0.5 + 0.5j]), 1.1),
     charts.paths: frames.lines([Line("a", "neutral", np.arange(5.0))]),
@@ -171,6 +172,7 @@ def test_every_key_that_both_linear_pages_ask_for_has_words() -> None:
 @pytest.mark.parametrize(
     ("source", "page"),
     [
+        ("published", "clipping"),
         ("cliff_lab", "clipping"),
         ("order_run", "clipping"),
         ("gated_lab", "vanishing"),

@@ -289,6 +289,26 @@ def vanishing_losses(frame: pd.DataFrame, words: Words) -> Chart:
     return _learning(frame, words, lines, words("axis.cross_entropy"), share=False)
 
 
+def success(frame: pd.DataFrame, words: Words) -> Chart:
+    """The share of seeds that learned the task, by the length of its sequences: name, k, y."""
+    means = {"sgd": "growing", "clip": "text", "clip+omega": "decaying"}
+    lines = {words(f"method_names.{method}"): meaning for method, meaning in means.items()}
+    rows = alt.Chart(frame).encode(
+        x=alt.X(
+            "k:Q", title=words("axis.length"), scale=alt.Scale(nice=False, zero=True), axis=_whole_steps()
+        ),
+        y=alt.Y(
+            "y:Q",
+            title=words("axis.success"),
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="%", tickCount=5),
+        ),
+        **_told_by_name(lines),
+    )
+    points = rows.mark_point(filled=True, size=80, opacity=1).encode(strokeDash=alt.value([1, 0]))
+    return alt.layer(rows.mark_line(strokeWidth=3), points).properties(height=330)
+
+
 def capped(frame: pd.DataFrame, words: Words) -> Chart:
     """The price of goods after each border, with a cap and without: name, k, y."""
     lines = {words("cap.free"): "growing", words("cap.capped"): "text"}

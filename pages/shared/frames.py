@@ -109,6 +109,16 @@ def curves(drawn: Mapping[str, Sequence[float] | Array]) -> pd.DataFrame:
     return _long([(name, np.arange(len(values)), np.asarray(values)) for name, values in drawn.items()])
 
 
+def points(drawn: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
+    """name, k, y: lines through the given points."""
+    return _long(
+        [
+            (name, np.array([k for k, _ in pairs], dtype=float), np.array([y for _, y in pairs], dtype=float))
+            for name, pairs in drawn.items()
+        ]
+    )
+
+
 def arrows(words: Words, drawn: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
     """line, label, order, x, y: lines through the given points; an arrow's tip is its second."""
     return pd.DataFrame(

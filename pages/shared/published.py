@@ -1,0 +1,84 @@
+"""The published experiment on the clipping page: its committed results, drawn as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+import experiments
+from experiments.pascanu2013 import METHODS, SETTINGS, Result, load_results
+from pages.shared import charts, compute, controls, frames
+from pages.shared.frame import Page
+from pages.shared.words import Words
+
+RESULTS = Path(experiments.__file__).parent / "results" / "pascanu2013.json"
+STARTS = ("smart tanh", "basic tanh", "sigmoid")
+
+
+@st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)
+def results(path: Path, _changed: float) -> list[Result]:
+    return load_results(path)
+
+
+def section(page: Page) -> None:
+    """The success rates of a setting and a start, with the budget and the command they come from."""
+    words = page.words
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        setting = controls.choice(page, "setting", tuple(SETTINGS), "ours")
+        start = controls.choice(page, "draw", STARTS, "smart tanh", name=str)
+    try:
+        found = results(RESULTS, RESULTS.stat().st_mtime)
+    except (OSError, ValueError):
+        st.warning(words("paper.unreadable"))
+        return
+    shown = [
+        result for result in found if (result.point.setting, result.point.initialisation) == (setting, start)
+    ]
+    if not shown:
+        st.markdown(words("paper.nothing", start=start))
+        return
+    budget = max(result.point.updates for result in shown)
+    seeds = max(len(result.point.seeds) for result in shown)
+    st.markdown(words(f"paper.{setting}", rate=f"{shown[0].rate:g}", updates=f"{budget:,}", seeds=seeds))
+    charts.show(
+        charts.success,
+        success(words, shown),
+        words,
+        key="paper",
+        alt_text=words("paper.alt"),
+    )
+    st.markdown("\n".join(_told(words, method, shown) for method in METHODS))
+    totals = [
+        sum(result.successes for result in shown if result.point.method == method) for method in METHODS
+    ]
+    st.markdown(words("paper.ordered" if totals == sorted(set(totals)) else "paper.undecided"))
+    st.markdown(words("paper.command"))
+    st.code(f"python -m experiments.pascanu2013 --setting {setting}", language="sh")
+
+
+def success(words: Words, shown: list[Result]) -> pd.DataFrame:
+    """name, k, y: the share of seeds that succeeded, by the length of the sequences, for each method."""
+    curves = {
+        words(f"method_names.{method}"): sorted(
+            (result.point.length, result.successes / len(result.point.seeds))
+            for result in shown
+            if result.point.method == method
+        )
+        for method in METHODS
+    }
+    return frames.points(curves)
+
+
+def _told(words: Words, method: str, shown: list[Result]) -> str:
+    """How many seeds succeeded at each length."""
+    counts = sorted(
+        (
+            result.point.length,
+            f"**{result.successes}** of {len(result.point.seeds)} at T = {result.point.length}",
+        )
+        for result in shown
+        if result.point.method == method
+    )
+    return f"- {words(f'method_names.{method}')}: {', '.join(text for _, text in counts)}"
