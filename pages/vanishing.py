@@ -143,7 +143,8 @@ def gates(lab: Lab) -> None:
     cells, units, length, start = gated_lab.choose(page, lab.radius)
     paths: dict[str, Array] = {}
     for cell in cells:
-        paths |= gated_lab.path(cell, units, length, start, lab.settings.seed)
+        drawn = start._replace(bias=0.0) if cell == "rnn" else start  # which has no gate to set
+        paths |= gated_lab.path(cell, units, length, drawn, lab.settings.seed)
     ends = [words(f"gates.left.{name}", left=from_log10(path[-1])) for name, path in paths.items()]
     st.markdown(words("gates.text", steps=length, ends=", ".join(ends)))
     charts.show(
