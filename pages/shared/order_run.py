@@ -81,7 +81,8 @@ def section(page: Page) -> None:
             label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(key, pair, settings)
         )
     st.markdown(words("training.text", length=length, batch=BATCH))
-    st.fragment(_draw, run_every=TICK if running else None)(page, pair)
+    if pair is not None:
+        st.fragment(_draw, run_every=TICK if running else None)(page, pair)
 
 
 def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
@@ -93,28 +94,25 @@ def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
         st.session_state[key] = begin(settings)
 
 
-def _draw(page: Page, pair: Pair | None) -> None:
+def _draw(page: Page, pair: Pair) -> None:
     """Move both runs on, and draw them."""
     words = page.words
-    if pair is not None and any(run.ended is None for run in pair.values()):
+    if any(run.ended is None for run in pair.values()):
         for run in pair.values():
             run.advance(WORK / 2)
         if all(run.ended is not None for run in pair.values()):
             st.rerun()
-    if pair is not None:
-        share = max(run.share if run.ended is None else 0.0 for run in pair.values())
-        values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
-        going = any(run.ended is None for run in pair.values())
-        st.progress(share if going else 1.0, words("training.progress", **values))
-        for name, run in pair.items():
-            st.markdown(_said(page, name, run))
-    runs = pair or {}
-    accuracies = {name: run.accuracies for name, run in runs.items()}
-    losses = {name: [loss for loss in run.losses if math.isfinite(loss)] for name, run in runs.items()}
+    going = [run for run in pair.values() if run.ended is None]
+    values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
+    st.progress(max((run.share for run in going), default=1.0), words("training.progress", **values))
+    for name, run in pair.items():
+        st.markdown(_said(page, name, run))
+    accuracies = {name: run.accuracies for name, run in pair.items()}
+    losses = {name: [loss for loss in run.losses if math.isfinite(loss)] for name, run in pair.items()}
     pictures = {
         "accuracy": (charts.order_accuracy, frames.learning(words, accuracies, GUESS, "cut")),
         "loss": (charts.order_losses, frames.learning(words, losses, -math.log(GUESS), "cut")),
-        "norms": (charts.order_norms, frames.order_norms(words, runs, HEURISTIC)),
+        "norms": (charts.order_norms, frames.order_norms(words, pair, HEURISTIC)),
     }
     for column, (name, (draw, frame)) in zip(st.columns(3), pictures.items(), strict=True):
         with column:
