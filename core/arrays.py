@@ -50,9 +50,9 @@ def sigmoid_parts(half: Array) -> Sigmoid:
     """
     if np.fmin.reduce(half, axis=None) < -0.5 * math.log(np.finfo(half.dtype).max):
         return _saturated_parts(half)
-    e = -2 * half
+    e = np.asarray(-2 * half)
     np.exp(e, e)
-    value = 1 + e
+    value = np.asarray(1 + e)
     np.divide(1, value, value)
     complement = np.multiply(e, value, e)
     return Sigmoid(value, complement, value * complement)
@@ -76,7 +76,7 @@ def sigmoid_slope(a: Array, out: Array | None = None) -> Array:
 def tanh_slope(a: Array, out: Array | None = None) -> Array:
     """tanh′(a) = 1/cosh²(a), for the same reason: 1 − tanh² is 0 from |a| = 20 on."""
     with np.errstate(over="ignore"):  # 1/inf is the 0 that is wanted
-        slope: Array = np.cosh(a, out)
+        slope: Array = np.asarray(np.cosh(a, out))
     np.divide(1, slope, slope)
     return np.square(slope, slope)
 

@@ -43,12 +43,14 @@ def clip_by_norm(gradients: Mapping[str, Array], max_norm: float) -> Clipped:
     that isn't above 0, or where there is no gradient.
     """
     check_positive("max_norm", max_norm)
-    largest, norm = _largest(gradients), global_norm(gradients)
+    largest = _largest(gradients)
     if not math.isfinite(largest):
-        return Clipped(dict(gradients), norm, norm, math.nan)
+        return _untouched(gradients)
+    relative = _norm_by(largest, gradients) if largest > 0 else 0.0
+    norm = largest * relative
     if norm <= max_norm:
         return Clipped(dict(gradients), norm, norm, 1.0)
-    scale = float(max_norm) / _norm_by(largest, gradients)
+    scale = float(max_norm) / relative
     clipped = {
         name: (np.divide(g, largest, dtype=np.float64) * scale).astype(g.dtype)
         for name, g in gradients.items()

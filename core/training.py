@@ -157,8 +157,9 @@ def train(
         trace = unroll(model.cell, batch.x, out=trace)
         loss = _loss(model, trace, batch)
         gradients, walked = _gradients(model, trace, loss, walked)
-        norm_before = norm_after = global_norm(gradients)
-        if max_norm is not None:
+        if max_norm is None:
+            norm_before = norm_after = global_norm(gradients)
+        else:
             gradients, norm_before, norm_after, _ = clip_by_norm(gradients, max_norm)
         parameters, moments = optimizer.update(model.parameters, gradients, moments)
         model = model.with_parameters(parameters)

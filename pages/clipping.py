@@ -11,7 +11,8 @@ from pages.shared import charts, cliff_lab, compute, controls, directions, frame
 from pages.shared.frame import open_page
 from pages.shared.numbers import from_log10, plain
 
-DELAY, UPDATES = 40, 60
+DELAY, UPDATES, THRESHOLD = 40, 60, 1.0
+WALL = (5.0, 6.0)  # two places along it, by their w
 TARIFF = 1.1
 
 page = open_page("clipping")
@@ -20,8 +21,9 @@ words = page.words
 
 def look() -> None:
     """What to try."""
-    slopes = {w: float(cliff.error(w, 0.5 - w / (1 + math.exp(-0.5))).d_b) for w in (5.0, 6.0)}
-    st.markdown(words("look.text", slope_5=plain(slopes[5.0]), slope_6=plain(slopes[6.0])))
+    near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
+    values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
+    st.markdown(words("look.text", steps=cliff.STEPS, target=plain(cliff.TARGET), **values))
 
 
 def direction() -> None:
@@ -67,12 +69,13 @@ def paper() -> None:
 
 def cannot() -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
-    found = compute.vanishing_pair(DELAY, UPDATES)
+    found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
     st.markdown(
         words(
             "cannot.text",
             delay=DELAY,
             updates=UPDATES,
+            threshold=plain(THRESHOLD),
             largest=plain(found.largest_norm),
             arrives=from_log10(found.log10_arrives),
             differ=found.differ,

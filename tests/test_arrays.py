@@ -267,3 +267,11 @@ def test_nan_among_saturated_units_stays_where_it_is():
     value, complement, slope = sigmoid_parts(np.array([np.nan, -400.0]))
     assert np.isnan([value[0], complement[0], slope[0]]).all()
     assert (value[1], complement[1], slope[1]) == (0.0, 1.0, 0.0)
+
+
+def test_parts_and_slopes_of_a_single_number_are_those_of_an_array_of_one():
+    for part, alone in zip(sigmoid_parts(np.array([0.3])), sigmoid_parts(np.array(0.3)), strict=True):
+        assert alone.shape == ()
+        assert alone == part[0]
+    assert tanh_slope(np.array(0.3)) == tanh_slope(np.array([0.3]))[0]
+    assert sigmoid_slope(np.array(0.3)) == sigmoid_slope(np.array([0.3]))[0]

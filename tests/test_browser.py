@@ -169,7 +169,13 @@ def test_nothing_is_asked_of_another_host(server: str, visit: Visit) -> None:
     page = visit(server)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for path in ("explosion?tab=powers", "vanishing?tab=update", ""):
+    for path in (
+        "explosion?tab=powers",
+        "clipping?tab=paper",
+        "vanishing?tab=update",
+        "vanishing?tab=gates",
+        "",
+    ):
         page.goto(f"{server}/{path}")
         page.locator(".vega-embed svg").first.wait_for()
         settle(page)

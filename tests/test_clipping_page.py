@@ -109,6 +109,13 @@ def test_a_wrong_link_gives_the_default_and_one_sentence(key: str, value: str) -
     assert rows(at, SURFACE).equals(rows(open_page("clipping"), SURFACE))
 
 
+def test_the_slopes_along_the_wall_are_the_cores() -> None:
+    at = open_page("clipping")
+    foot = 0.5 - 5 / (1 + math.exp(-0.5))
+    assert number_after(at, r"At w = 5 .* is −(\d+),") == pytest.approx(-cliff.error(5, foot).d_b, abs=0.5)
+    assert any("x_{50}" in markdown.value for markdown in at.markdown)
+
+
 @pytest.mark.parametrize(("degrees", "turned"), [(0, 0), (20, 25), (45, 0), (90, 0)])
 def test_clipping_by_value_turns_towards_the_diagonal(degrees: int, turned: float) -> None:
     at = open_page("clipping", tab="direction", degrees=str(degrees), longer="4")
@@ -158,6 +165,7 @@ def test_the_papers_experiment_is_drawn_and_told_as_it_is_stored(setting: str, d
         assert drawn[names[result.point.method], length] == result.successes / seeds
         assert f"**{result.successes}** of {seeds} at T = {length}" in told
         assert f"{result.point.updates:,}" in told
+        assert f"{result.tested:,} new sequences" in told
 
 
 def test_in_our_setting_sgd_fails_first_and_omega_last() -> None:
@@ -224,6 +232,9 @@ def test_a_pair_ends_at_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         settled(at.run())
     assert at.button(key="clipping-train").label == "Train both"
     assert said(at, "**Not clipped, it has not learned**")
+    free = at.session_state["clipping-pair"]["free"]
+    longest = 0.1 * max(free.norms_before)
+    assert number_after(at, r"longest step was ([\d.]+) long") == pytest.approx(longest, rel=1e-2)
 
 
 def test_other_settings_put_the_pair_away() -> None:

@@ -230,8 +230,13 @@ def test_a_run_moves_on_by_itself_stops_when_told_and_starts_anew() -> None:
     settled(at.run())
     assert updates(at) == stopped
     assert said(at, "Stopped")
+    (run,) = at.session_state["vanishing-runs"].values()
     settled(at.button(key="vanishing-train").click().run())
-    assert updates(at) < stopped + 50
+    (anew,) = at.session_state["vanishing-runs"].values()
+    assert anew is not run
+    assert anew.ended is None
+    assert anew.losses[0] == run.losses[0]
+    assert anew.losses is not run.losses
 
 
 def test_a_gru_learns_what_comes_after_a_short_delay() -> None:

@@ -73,7 +73,7 @@ def test_numbers_read_as_powers_of_ten(log10_value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.9, "0.9"), (6.5788, "6.58"), (117.39, "117"), (0.0, "0"), (-2.5, "-2.5"), (1.001, "1")],
+    [(0.9, "0.9"), (6.5788, "6.58"), (117.39, "117"), (0.0, "0"), (-2.5, "−2.5"), (1.001, "1")],
 )
 def test_plain_numbers_have_about_three_digits(value: float, text: str) -> None:
     assert plain(value) == text

@@ -161,6 +161,11 @@ def norms(words: Words, settings: Settings) -> pd.DataFrame:
     return drawn
 
 
+def fixed_point(w: float) -> float:
+    """The b at which x_0 stays where it is: the foot of the wall, where it is steepest."""
+    return cliff.START - w / (1 + math.exp(-cliff.START))
+
+
 class Leap(NamedTuple):
     """The longest step of a descent."""
 

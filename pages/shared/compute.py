@@ -230,10 +230,10 @@ class VanishingPair(NamedTuple):
 
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False)
-def vanishing_pair(delay: int, updates: int) -> VanishingPair:
-    """An RNN that must recall a symbol, trained twice from one start: clipped to the norm 1, and not."""
+def vanishing_pair(delay: int, updates: int, threshold: float) -> VanishingPair:
+    """An RNN that must recall a symbol, trained twice from one start: clipped by norm, and not."""
     task, runs = Recall(delay), []
-    for max_norm in (None, 1.0):
+    for max_norm in (None, threshold):
         rng = np.random.default_rng(0)
         model = Model.create(RNN.create(task.inputs, 32, rng=rng), task.outputs, rng=rng)
         runs.append(list(train(model, task, rng=rng, optimizer=SGD(0.1), updates=updates, max_norm=max_norm)))

@@ -32,5 +32,5 @@ def plain(value: float) -> str:
     if value and not 1e-4 <= abs(value) < 1e6 and math.isfinite(value):
         return ("−" if value < 0 else "") + from_log10(math.log10(abs(value)))
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    text = f"{value:,.{min(digits, 6)}f}"
+    text = f"{value:,.{min(digits, 6)}f}".replace("-", "−")
     return text.rstrip("0").rstrip(".") if "." in text else text

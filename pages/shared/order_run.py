@@ -19,7 +19,7 @@ from pages.shared.numbers import plain
 
 BATCH = 20
 RADIUS = 0.95
-GUESS = 1 / 4
+GUESS = 1 / TemporalOrder.outputs
 BOUND = 15.0  # seconds
 ENOUGH = 3000  # updates
 HEURISTIC = (0.5, 10.0)  # times the average norm: where Pascanu et al. look for a threshold
@@ -80,7 +80,7 @@ def section(page: Page) -> None:
         st.button(
             label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(key, pair, settings)
         )
-    st.markdown(words("training.text", length=length, batch=BATCH))
+    st.markdown(words("training.text", length=length, batch=BATCH, guess=plain(100 * GUESS)))
     if pair is not None:
         st.fragment(_draw, run_every=TICK if running else None)(page, pair)
 
@@ -130,6 +130,8 @@ def _said(page: Page, name: str, run: Run) -> str:
         "loss": plain(losses[-1] if losses else 0.0),
         "largest": plain(max(norms, default=0.0)),
         "share": plain(100 * run.clipped),
+        "step": plain(run.settings.rate * max(norms, default=0.0)),
+        "allowed": plain(run.settings.rate * run.settings.threshold),
         "mean": plain(float(np.mean(norms)) if norms else 0.0),
     }
     if run.not_finite is not None:

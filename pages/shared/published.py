@@ -8,18 +8,14 @@ import pandas as pd
 import streamlit as st
 
 import experiments
-from experiments.pascanu2013 import METHODS, SETTINGS, Result, load_results
-from pages.shared import charts, compute, controls, frames
+from experiments.pascanu2013 import CRITERION, HIDDEN, METHODS, SETTINGS, Result, load_results
+from pages.shared import charts, controls, frames
 from pages.shared.frame import Page
+from pages.shared.numbers import plain
 from pages.shared.words import Words
 
 RESULTS = Path(experiments.__file__).parent / "results" / "pascanu2013.json"
 STARTS = ("smart tanh", "basic tanh", "sigmoid")
-
-
-@st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)
-def results(path: Path, _changed: float) -> list[Result]:
-    return load_results(path)
 
 
 def section(page: Page) -> None:
@@ -29,7 +25,7 @@ def section(page: Page) -> None:
         setting = controls.choice(page, "setting", tuple(SETTINGS), "ours")
         start = controls.choice(page, "draw", STARTS, "smart tanh", name=str)
     try:
-        found = results(RESULTS, RESULTS.stat().st_mtime)
+        found = load_results(RESULTS)
     except (OSError, ValueError):
         st.warning(words("paper.unreadable"))
         return
@@ -39,9 +35,16 @@ def section(page: Page) -> None:
     if not shown:
         st.markdown(words("paper.nothing", start=start))
         return
-    budget = max(result.point.updates for result in shown)
-    seeds = max(len(result.point.seeds) for result in shown)
-    st.markdown(words(f"paper.{setting}", rate=f"{shown[0].rate:g}", updates=f"{budget:,}", seeds=seeds))
+    values = {
+        "rate": f"{shown[0].rate:g}",
+        "units": HIDDEN,
+        "threshold": plain(SETTINGS[setting].max_norm),
+        "updates": f"{max(result.point.updates for result in shown):,}",
+        "seeds": max(len(result.point.seeds) for result in shown),
+        "errors": plain(100 * CRITERION.share),
+        "tested": f"{shown[0].tested:,}",
+    }
+    st.markdown(words(f"paper.{setting}", **values))
     charts.show(
         charts.success,
         success(words, shown),
