@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import LOG10_2, Array, log10_norms
-from core.cells import LSTM, Arrays, Cell, DType, Row
+from core.cells import LSTM, Arrays, Cell, DType, Row, for_products
 
 BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
 
@@ -251,7 +251,7 @@ def _rows_back(
 def _recurrence(cell: Cell, work: Workspace) -> Array:
     """W_hhᵀ as the products want it; and nothing is carried into the last step yet."""
     cell.carried(work.room)[-1] = 0
-    return np.ascontiguousarray(cell.parameters["weight_hh"].T, dtype=work.hidden.dtype)
+    return for_products(cell.parameters["weight_hh"].T.astype(work.hidden.dtype, copy=False), work.hidden)
 
 
 def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:

@@ -187,7 +187,8 @@ class RNN(Cell):
         return states[:-1], record["a"], states[1:, -self.hidden :]
 
     def begin(self, states: Array, record: Arrays) -> Shared:
-        return _packed(self.parameters, states.dtype), ACTIVATIONS[self.activation].write
+        W = for_products(_packed(self.parameters, states.dtype), states)
+        return W, ACTIVATIONS[self.activation].write
 
     def step(self, shared: Shared, row: Row) -> None:
         W, write = shared
@@ -279,7 +280,7 @@ class LSTM(Cell):
     def begin(self, states: Array, record: Arrays) -> Shared:
         H, dtype = self.hidden, states.dtype
         W = _packed(self.parameters, dtype)
-        W = np.concatenate([0.5 * W[: 2 * H], 0.5 * W[3 * H :], W[2 * H : 3 * H]])  # i, f, o, g
+        W = for_products(np.concatenate([0.5 * W[: 2 * H], 0.5 * W[3 * H :], W[2 * H : 3 * H]]), states)
         gates = np.empty((4 * H, states.shape[2]), dtype)
         i, f, o, g = gates.reshape(4, H, -1)
         return W, np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
@@ -424,6 +425,7 @@ class GRU(Cell):
         W_x = np.column_stack([p["weight_ih"][2 * H :], p["bias_ih"][2 * H :]]).astype(dtype, copy=False)
         np.matmul(W_x, states[:-1, : X + 1], out=record["a_n"])
         rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
+        W_rz, W_m = (for_products(W, states) for W in (W_rz, W_m))
         return W_rz, W_m, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
 
     def step(self, shared: Shared, row: Row) -> None:
@@ -592,6 +594,11 @@ def _packed(parameters: Arrays, dtype: DType) -> Array:
     return np.column_stack([p["weight_ih"], p["bias_ih"] + p["bias_hh"], p["weight_hh"]]).astype(
         dtype, copy=False
     )
+
+
+def for_products(W: Array, columns: Array) -> Array:
+    """W in the order in memory that BLAS multiplies faster: by columns for a single one, else by rows."""
+    return np.asarray(W, order="F" if columns.shape[-1] == 1 else "C")
 
 
 def _unpacked(sums: Array, inputs: int) -> Arrays:
