@@ -71,19 +71,22 @@ class Adam:
     """Kingma & Ba 2015, algorithm 1.
 
     m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², and after t updates
-    w ← w − rate · m̂/(√v̂ + ε) with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).
+    w ← w − rate · m̂/(√v̂ + ε) − rate · decay · w with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ); with a
+    decay above 0 this is AdamW (Loshchilov & Hutter 2019, algorithm 2).
 
-    ValueError for a rate or an epsilon that isn't above 0, or a β outside 0 ≤ β < 1.
+    ValueError for a rate or an epsilon that isn't above 0, or a β or a decay outside 0 ≤ β < 1.
     """
 
     rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive("rate", self.rate)
         check_positive("epsilon", self.epsilon)
+        _check_share("decay", self.decay)
         _check_share("beta1", self.beta1)
         _check_share("beta2", self.beta2)
 
@@ -96,12 +99,12 @@ class Adam:
         _check_names(parameters, gradients)
         t, beta1, beta2 = moments.updates + 1, float(self.beta1), float(self.beta2)
         step, unbias = float(self.rate) / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
-        epsilon = float(self.epsilon)
+        epsilon, kept = float(self.epsilon), 1 - float(self.rate) * float(self.decay)
         with np.errstate(over="ignore", invalid="ignore"):
             m: Arrays = {k: beta1 * moments.first[k] + (1 - beta1) * g for k, g in gradients.items()}
             v: Arrays = {k: beta2 * moments.second[k] + (1 - beta2) * g**2 for k, g in gradients.items()}
             following: Arrays = {
-                k: w - step * m[k] / (unbias * np.sqrt(v[k]) + epsilon) for k, w in parameters.items()
+                k: kept * w - step * m[k] / (unbias * np.sqrt(v[k]) + epsilon) for k, w in parameters.items()
             }
         return following, Moments(t, m, v)
 
