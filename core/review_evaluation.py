@@ -27,6 +27,7 @@ CLEAR = 0.5  # the size of a rating from which its sign counts
 MIDDLING = (3, 200)  # how often a word of middling frequency is seen in training
 KEPT = tuple(k / 10 for k in range(11))
 KEPT_IN_TABLE = 0.3
+LONG = 100  # words of a long text
 FEWEST_WORDS = 5  # of a text in which ranks are compared
 NEGATIONS = ("not", "no", "never", "n't", "without", "nothing", "hardly", "none", "nor", "cannot")
 QUANTITIES = ("opening", "contribution", "share", "gradient", "deletion")
@@ -114,6 +115,21 @@ def kept_correlation(
     reduced = predict_forms(model, forms)
     full = np.array([read.prediction for read in reads])
     return float(np.corrcoef(full, reduced)[0, 1]) if reduced.std() > 0 else 0.0
+
+
+def later_half(model: ReviewModel, texts: Sequence[Rated], words: int = LONG) -> float:
+    """The share of all contributions, without their signs, that the later half of a long text has.
+
+    The long texts are joined from these, one after another, until each has so many words.
+    """
+    shares, joined = [], ""
+    for text in texts:
+        joined += f" {text.text}"
+        if len(tokenize(joined)) >= words:
+            sizes = np.abs(model.read(joined).contributions)
+            shares.append(float(sizes[len(sizes) // 2 :].sum() / sizes.sum()))
+            joined = ""
+    return _mean(shares)
 
 
 def predict_forms(model: ReviewModel, texts: Sequence[Sequence[str]]) -> Array:
