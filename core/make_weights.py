@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in pool.imap_unordered(run, jobs):
             done.append(one)
             _show(done, len(jobs))
-    evaluation = _evaluation(done, data, baselines(data, asked.texts))
+    evaluation = _rounded(_evaluation(done, data, baselines(data, asked.texts)))
     _write(asked.out, done, evaluation)
     print(card(evaluation))
     return 0
@@ -250,7 +250,7 @@ def _write(folder: Path, done: list[Done], evaluation: Figures) -> None:
         (folder / f"{name}.npz").write_bytes(kept[name])
     sums = {f"{name}.npz": hashlib.sha256(kept[name]).hexdigest() for name in RECIPES}
     (folder / "index.json").write_text(json.dumps({"sha256": sums}, indent=1) + "\n")
-    (folder / "evaluation.json").write_text(json.dumps(_rounded(evaluation), indent=1) + "\n")
+    (folder / "evaluation.json").write_text(json.dumps(evaluation, indent=1) + "\n")
     (folder / "README.md").write_text(card(evaluation))
 
 

@@ -107,7 +107,7 @@ def kept_correlation(
     model: ReviewModel, reads: Sequence[Read], score: Callable[[Read], Array], share: float
 ) -> float:
     """The correlation of full predictions with those from the `share` of words with the highest score."""
-    kept = [_highest(score(read), share) for read in reads]
+    kept = [highest(score(read), share) for read in reads]
     forms = [
         [form for form, keep in zip(read.forms, mask, strict=True) if keep]
         for read, mask in zip(reads, kept, strict=True)
@@ -200,7 +200,7 @@ def _read(model: ReviewModel, text: str, deletions: bool) -> Read:
     return Read(forms, reading.prediction, scores)
 
 
-def _highest(scores: Array, share: float) -> NDArray[np.bool_]:
+def highest(scores: Array, share: float) -> NDArray[np.bool_]:
     """Where the `share` of words with the highest scores are, at least one unless the share is 0."""
     count = 0 if share == 0 else max(1, round(share * len(scores)))
     mask = np.zeros(len(scores), bool)

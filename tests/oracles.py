@@ -365,3 +365,23 @@ class NaiveDescent:
         if self.cause is None and np.isnan(result):
             self.cause = "passed on" if np.isnan(x) or np.isnan(y) else cause
         return result
+
+
+# Words
+
+
+def crc32(data: bytes) -> int:
+    """CRC-32 bit by bit, with the reversed polynomial of IEEE 802.3."""
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xEDB88320 if register & 1 else 0)
+    return register ^ 0xFFFFFFFF
+
+
+def runs_of_three_and_four(form: str) -> list[str]:
+    """The runs of three, then those of four characters in <form>."""
+    bounded = f"<{form}>"
+    runs = [bounded[k : k + n] for n in (3, 4) for k in range(len(bounded)) if k + n <= len(bounded)]
+    return runs or [bounded]

@@ -114,3 +114,26 @@ networks = st.builds(
     hidden=st.integers(1, 5),
     seed=seeds,
 )
+
+
+# Texts: what people write, what breaks programs, and anything at all.
+
+CHUNKS = [
+    *("good", "Amazing!!", "not", "don’t", "soooo", "BAD", "1,000", "x2", "a_b", "naïve", "cafe\u0301"),
+    *("http://a.b/c?d", "www.x.org", "@you", "me@home", ":-)", ":'(", "<3", "XD", "8)", "?!", "…"),
+    *(
+        "\U0001f469\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f1e8\U0001f1f3",
+        "\u2764\ufe0f",
+        "\U0001f44d\U0001f3fd",
+    ),
+    *("好", "不错", "，", "！！", "カナ", "한국", "\U00020bb7", "\ufdfa", "\uf900", "½", "Ⅷ", "İ"),
+    *("\x00", "\ud800", "\udfff", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "<script>", " ", "\n"),
+]
+any_characters = st.text(st.characters(exclude_categories=()), max_size=6)  # surrogates among them
+
+
+def texts(*, longest: int = 30) -> st.SearchStrategy[str]:
+    """Up to so many chunks in a row, with spaces between them or without."""
+    chunks = st.lists(st.one_of(st.sampled_from(CHUNKS), any_characters), max_size=longest)
+    return st.builds(str.join, st.sampled_from(["", " "]), chunks)

@@ -87,6 +87,21 @@ def test_parameters_take_pytorchs_path_under_gradients_of_all_sizes(case):
     assert_same(path, wanted, rtol=1e-12, atol=1e-12)
 
 
+def test_a_decay_makes_it_pytorchs_adamw():
+    torch = pytest.importorskip("torch", reason="torch isn't installed: AdamW was worked by hand alone")
+    rng = np.random.default_rng(2)
+    start, gradients = rng.standard_normal((3, 4)), rng.standard_normal((40, 3, 4))
+    theirs = torch.tensor(start.copy())
+    optimizer = torch.optim.AdamW([theirs], lr=0.03, betas=(0.9, 0.98), weight_decay=0.25)
+    wanted = []
+    for gradient in gradients:
+        theirs.grad = torch.tensor(gradient)
+        optimizer.step()
+        wanted.append({"w": theirs.numpy().copy()})
+    ours = Adam(0.03, beta1=0.9, beta2=0.98, decay=0.25)
+    assert_same(follow(ours, {"w": start}, [{"w": g} for g in gradients]), wanted, rtol=1e-12, atol=1e-13)
+
+
 # By hand
 
 
@@ -117,6 +132,24 @@ def test_adams_second_step_by_hand():
     optimizer = Adam(0.1, beta1=0.5, beta2=0.75, epsilon=1e-30)
     wanted = -0.1 + 0.1 * (5 / 3) / math.sqrt(39 / 7)
     assert moved(optimizer, 0.0, 1.0, -3.0) == pytest.approx(wanted, rel=1e-14)
+
+
+def test_adams_decay_by_hand():
+    # Each update takes rate · decay = 1/8 of w itself; the gradient moves it by the rate, 1/4, at first.
+    optimizer = Adam(0.25, decay=0.5, epsilon=1e-30)
+    assert moved(optimizer, 1.0, 2.0) == pytest.approx(7 / 8 - 1 / 4, rel=1e-14)
+    assert moved(optimizer, -8.0, 2.0) == pytest.approx(-7 - 1 / 4, rel=1e-14)
+    assert moved(optimizer, 1.5, 0.0, 0.0) == 1.5 * (7 / 8) ** 2
+
+
+def test_a_decay_is_kept_out_of_the_moments():
+    parameters, gradients = {"w": np.array([100.0])}, {"w": np.array([2.0])}
+    plain, decaying = (Adam(0.1, decay=decay) for decay in (0.0, 0.9))
+    found = [
+        optimizer.update(parameters, gradients, optimizer.begin(parameters))[1]
+        for optimizer in (plain, decaying)
+    ]
+    assert_same([found[0].first, found[0].second], [found[1].first, found[1].second], rtol=0)
 
 
 @BOTH
@@ -198,8 +231,10 @@ def test_a_rate_or_an_epsilon_must_be_above_0(make, name, value):
 
 
 @pytest.mark.parametrize("value", SHARES, ids=repr)
-@pytest.mark.parametrize(("make", "name"), [(SGD, "momentum"), (Adam, "beta1"), (Adam, "beta2")])
-def test_a_momentum_or_a_beta_must_be_below_1(make, name, value):
+@pytest.mark.parametrize(
+    ("make", "name"), [(SGD, "momentum"), (Adam, "beta1"), (Adam, "beta2"), (Adam, "decay")]
+)
+def test_a_momentum_a_beta_or_a_decay_must_be_below_1(make, name, value):
     with pytest.raises(ValueError, match=f"^{name} must be a number from 0 to below 1, not "):
         make(**{"rate": 0.1, name: value})
 

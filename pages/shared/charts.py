@@ -86,7 +86,7 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         "y:Q",
         title=words("axis.gradient_norm"),
         scale=alt.Scale(nice=False, zero=False),
-        axis=_decades(tickCount=9),
+        axis=decades(tickCount=9),
     )
     hover = alt.selection_point(
         name="hover", nearest=True, on="pointerover", clear="pointerout", fields=["k"], empty=False
@@ -179,7 +179,7 @@ def meaning(name: str) -> alt.ColorDatum:
     return alt.ColorDatum(name)
 
 
-def _decades(**options: Any) -> alt.Axis:
+def decades(**options: Any) -> alt.Axis:
     """An axis of log10 values, ticked as powers of ten, or as plain numbers where it spans less than two."""
     value = "datum.value"
     label = (
@@ -303,7 +303,7 @@ def success(frame: pd.DataFrame, words: Words) -> Chart:
             scale=alt.Scale(domain=[0, 1]),
             axis=alt.Axis(format="%", tickCount=5),
         ),
-        **_told_by_name(lines),
+        **told_by_name(lines),
     )
     points = rows.mark_point(filled=True, size=80, opacity=1).encode(strokeDash=alt.value([1, 0]))
     return alt.layer(rows.mark_line(strokeWidth=3), points).properties(height=330)
@@ -333,7 +333,7 @@ def _learning(
                 "k:Q", title=words("axis.update"), scale=alt.Scale(nice=False, zero=True), axis=_whole_steps()
             ),
             y=alt.Y("y:Q", title=y_title, scale=scale, axis=axis),
-            **_told_by_name(lines),
+            **told_by_name(lines),
         )
         .properties(height=280)
     )
@@ -464,7 +464,7 @@ def unchanged(frame: pd.DataFrame, words: Words) -> Chart:
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format="%", tickCount=5),
             ),
-            **_told_by_name({name: name for name in PRECISIONS}),
+            **told_by_name({name: name for name in PRECISIONS}),
         )
         .properties(height=360)
     )
@@ -529,7 +529,7 @@ def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
             "y:Q",
             title=y_title,
             scale=scale,
-            axis=_decades(tickCount=4),
+            axis=decades(tickCount=4),
         ),
         color=by_meaning("trend"),
     )
@@ -549,19 +549,19 @@ def _named_lines(
                 scale=alt.Scale(nice=False, zero=True),
                 axis=_whole_steps(),
             ),
-            y=alt.Y("y:Q", title=y_title, axis=_decades()),
+            y=alt.Y("y:Q", title=y_title, axis=decades()),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
                 alt.Tooltip("k:Q", title=x_title, format=",d"),
                 alt.Tooltip("y:Q", title=f"log₁₀ {y_title}", format=".4f"),
             ],
-            **(_told_apart() if lines is None else _told_by_name(lines)),
+            **(_told_apart() if lines is None else told_by_name(lines)),
         )
         .properties(height=360)
     )
 
 
-def _told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
+def told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
     """Dashes and colours by name, and a legend that shows both; `lines` says what each name means.
 
     The palette is the theme's, which a specification can't quote: a name gets the colour of its
@@ -617,7 +617,7 @@ def _counted(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
             x=alt.X("k:Q", title=x_title, scale=alt.Scale(nice=False), axis=_whole_steps()),
-            y=alt.Y("y:Q", title=y_title, axis=_decades()),
+            y=alt.Y("y:Q", title=y_title, axis=decades()),
             color=by_meaning("trend"),
             tooltip=[
                 alt.Tooltip("k:Q", title=x_title, format=",d"),

@@ -73,6 +73,56 @@ def choice(
     return value
 
 
+def text(page: Page, key: str, most: int, default: str) -> str:
+    """A text of up to `most` characters, from the link's `key`."""
+    widget = f"{page.name}-{key}"
+    if not _follow_link(key, widget, default, lambda linked: linked if len(linked) <= most else None):
+        page.complain("link.text", most=f"{most:,}")
+    value = st.text_area(
+        page.words(f"controls.{key}"), key=widget, help=page.words(f"help.{key}"), height=110
+    )
+    if len(value) > most:
+        page.complain("link.text", most=f"{most:,}")
+        value = value[:most]
+    write_link(key, widget, None if value == default else value)
+    return value
+
+
+def index(page: Page, key: str, count: int) -> int | None:
+    """Which of `count` things is picked, from the link's `key`, where they count from 1; None for none."""
+    widget = f"{page.name}-{key}"
+    if not _follow_link(key, widget, None, lambda linked: _whole(linked, 1, count)):
+        page.complain("link.choice", name=page.words(f"controls.{key}"))
+    picked = st.session_state[widget]
+    picked = picked if picked is not None and picked <= count else None
+    write_link(key, widget, None if picked is None else str(picked))
+    return None if picked is None else picked - 1
+
+
+def set_index(page: Page, key: str, picked: int | None) -> None:
+    """Pick another one, before it is drawn."""
+    widget = f"{page.name}-{key}"
+    st.session_state[widget] = None if picked is None else picked + 1
+    st.session_state[f"{widget}-link"] = st.query_params.get(key)
+
+
+def indices(page: Page, key: str, count: int) -> frozenset[int]:
+    """Which of `count` things are chosen, from the link's `key`: their numbers, from 1, with commas."""
+    widget = f"{page.name}-{key}"
+    if not _follow_link(key, widget, (), lambda linked: _wholes(linked, count)):
+        page.complain("link.choice", name=page.words(f"controls.{key}"))
+    chosen = sorted(k for k in st.session_state[widget] if k <= count)
+    write_link(key, widget, ",".join(map(str, chosen)) if chosen else None)
+    return frozenset(k - 1 for k in chosen)
+
+
+def toggle_index(page: Page, key: str, which: int) -> None:
+    """Choose one more, or one less, before they are drawn."""
+    widget = f"{page.name}-{key}"
+    st.session_state[widget] = tuple(set(st.session_state[widget]) ^ {which + 1})
+    st.session_state[f"{widget}-link"] = st.query_params.get(key)
+
+
 def section(page: Page, names: Sequence[str]) -> str:
     """Which of the page's sections is open, from the link's `tab`; only that one is computed.
 
@@ -170,6 +220,11 @@ def _within(text: str, least: float, most: float) -> float | None:
     except ValueError:
         return None
     return value if least <= value <= most else None
+
+
+def _wholes(text: str, most: int) -> tuple[int, ...] | None:
+    found = [_whole(part, 1, most) for part in text.split(",")]
+    return None if None in found else tuple(number for number in found if number is not None)
 
 
 def _whole(text: str, least: int, most: int) -> int | None:

@@ -19,6 +19,7 @@ SCRIPTS = {
     "explosion": "pages/explosion.py",
     "clipping": "pages/clipping.py",
     "vanishing": "pages/vanishing.py",
+    "gating": "pages/gating.py",
 }
 
 

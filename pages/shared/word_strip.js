@@ -11,8 +11,6 @@ const make = (tag, name, ...children) => {
   return element
 }
 
-const mix = (from, to, share) => from.map((part, i) => Math.round(part + share * (to[i] - part)))
-
 const css = colour => `rgb(${colour.join(" ")})`
 
 // Black or white, whichever has the higher contrast: it is 4.58 or more on any colour.
@@ -22,20 +20,26 @@ const inkOn = colour => {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff"
 }
 
-// The theme's background and its colours for growing and decaying, as numbers.
-const readTheme = element => {
+// From the theme's background to the last but one of its diverging colours, on the warm and the cool side.
+const readRamps = element => {
   const theme = getComputedStyle(element)
-  const [warm, cool] = theme.getPropertyValue("--st-chart-categorical-colors").split(",")
-  return [theme.getPropertyValue("--st-background-color"), warm, cool].map(colour => {
+  const read = name => theme.getPropertyValue(name).split(",").map(colour => {
     element.style.color = colour
     const parts = getComputedStyle(element).color.match(/[\d.]+/g).slice(0, 3).map(Number)
     element.style.color = ""
     return parts
   })
+  const [background] = read("--st-background-color"), colours = read("--st-chart-diverging-colors")
+  return { warm: [background, ...colours.slice(1, 5).reverse()], cool: [background, ...colours.slice(5, 9)] }
+}
+
+const colourAt = (ramp, share) => {
+  const at = share * (ramp.length - 1), i = Math.min(Math.floor(at), ramp.length - 2)
+  return ramp[i].map((part, k) => Math.round(part + (at - i) * (ramp[i + 1][k] - part)))
 }
 
 const describe = (word, text) => [
-  make("div", "head", make("b", "", text), make("output", "", word.value),
+  make("div", "head", make("b", "", text), make("span", "value", word.value),
     make("span", "flags", word.flags.join(" · "))),
   make("dl", "", ...word.details.map(([name, number]) =>
     make("div", "", make("dt", "", name), make("dd", "", number)))),
@@ -108,14 +112,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return i < 0 ? null : i
   }
 
-  const [background, warm, cool] = readTheme(text)
-  const hue = shade => shade < 0 ? cool : warm
+  const { warm, cool } = readRamps(text)
   spans.forEach((span, i) => {
     const word = words[i], shade = word.crossed ? 0 : word.shade
-    const fill = mix(background, hue(shade), Math.abs(shade))
+    const ramp = shade < 0 ? cool : warm, fill = colourAt(ramp, Math.abs(shade))
     span.style.setProperty("--fill", css(fill))
     span.style.setProperty("--ink", inkOn(fill))
-    span.style.setProperty("--hue", css(hue(shade)))
+    span.style.setProperty("--hue", css(ramp.at(-1)))
     span.style.setProperty("--size", Math.abs(shade))
     span.classList.toggle("negative", shade < 0)
     span.classList.toggle("marked", word.marked)
@@ -133,8 +136,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   find("#high").textContent = names.high
   find("#sizer").replaceChildren(...describe(highest(words), "–"))
   scale.classList.toggle("diverging", data.diverging)
-  for (const [name, colour] of Object.entries({ background, warm, cool }))
-    scale.style.setProperty(`--${name}`, css(colour))
+  const stops = data.diverging ? [...cool.toReversed(), ...warm.slice(1)] : warm
+  scale.style.setProperty("--ramp", `linear-gradient(to right, ${stops.map(css)})`)
+  scale.style.setProperty("--warm", css(warm.at(-1)))
+  scale.style.setProperty("--cool", css(cool.at(-1)))
 
   text.onpointerover = ({ target }) => {
     const i = indexOf(target)
@@ -146,7 +151,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   text.onpointerdown = event => { strip.pressed = event }
   text.onclick = event => {
     const i = indexOf(event.target), { clientX = 0, clientY = 0 } = strip.pressed ?? event
-    const dragged = Math.hypot(event.clientX - clientX, event.clientY - clientY) > 4
+    const dragged = event.detail > 0 && Math.hypot(event.clientX - clientX, event.clientY - clientY) > 4
     if (i !== null && !dragged) pick(i)
   }
   text.onkeydown = event => {
@@ -163,5 +168,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   strip.shown = undefined
   mark()
   show()
-  return () => strip.observer.disconnect()
+  return () => {
+    strip.observer.disconnect()
+    strips.delete(parentElement)
+  }
 }

@@ -1,0 +1,292 @@
+"""Gating: what the gates of really trained models let in of a review, word by word."""
+
+import numpy as np
+import streamlit as st
+
+from core.attribution import log10_survival
+from core.review_evaluation import QUANTITIES, rank_correlation
+from core.reviews import LEAST_KNOWN, LONGEST
+from pages.shared import charts, claim_test, controls, reading_lab, word_charts, word_frames
+from pages.shared.frame import open_page
+from pages.shared.numbers import from_log10, plain
+from pages.shared.reading_lab import CHINESE, NETWORKS, TRAININGS, Choice, Seen, name_of, signed
+
+FAILURES = ("bad", "not_bad", "good", "not_good", "disappointed", "never_disappointed")
+COLUMNS = (
+    *("r", "sign", "auc", "auc, middling words"),
+    *("opening with deletion", "contribution with deletion", "kept, opening"),
+)
+SMALL_LOAD = 0.2  # of the largest opening
+
+page = open_page("gating")
+words = page.words
+
+
+def look(choice: Choice, of: Seen) -> None:
+    """What to try, and what the colours are not."""
+    openings = reading_lab.values(of, "opening")
+    other = of if choice.chinese else reading_lab.read(choice, reading_lab.twin(choice))
+    others = reading_lab.values(other, "opening")
+    values = {
+        "largest": plain(float(openings.max())),
+        "median": plain(float(np.median(openings))),
+        "other_largest": plain(float(others.max())),
+        "other_median": plain(float(np.median(others))),
+        "open": reading_lab.quoted(of, np.argsort(-openings)[:2]),
+        "adding": reading_lab.quoted(of, np.argsort(-np.abs(of.reading.contributions))[:3]),
+    }
+    st.markdown(words("look.chinese" if choice.chinese else f"look.{choice.training}", **values))
+
+
+def gates(choice: Choice, of: Seen) -> None:
+    """A gate's opening for every word and unit."""
+    names = tuple(gate for gate in of.model.cell.gates if gate != "candidate")
+    gate = controls.choice(page, f"gate_of_{len(names)}", names, names[0], name=lambda g: words(f"gate.{g}"))
+    st.markdown(words(f"gates.{gate}"))
+    charts.show(
+        word_charts.gate,
+        word_frames.gate(of.reading.words, of.reading.gates[gate], choice.picked),
+        words,
+        key="gates",
+        alt_text=words("gates.alt"),
+    )
+
+
+def survival(choice: Choice, of: Seen) -> None:
+    """How much of what one word wrote the gates have kept at each word after it."""
+    word = int(np.argmax(np.abs(of.reading.contributions))) if choice.picked is None else choice.picked
+    paths = {
+        words(f"cells.{label}"): log10_survival(trace.cell, trace, word)[:, 0]
+        for label, name in reading_lab.gated_models(choice).items()
+        if (trace := reading_lab.read(choice, name).reading.trace) is not None
+    }
+    left = [words("survival.left", name=name, left=from_log10(path[-1])) for name, path in paths.items()]
+    st.markdown(words("survival.text", word=reading_lab.quoted(of, [word]), left="\n".join(left)))
+    charts.show(
+        word_charts.survival,
+        word_frames.over_words(of.reading.words, paths, word, first=word),
+        words,
+        key="survival",
+        alt_text=words("survival.alt"),
+    )
+
+
+def along(choice: Choice, of: Seen) -> None:
+    """The prediction after each word."""
+    count = len(of.reading.words)
+    until = controls.slider(page, "until", 1, count, count) if count > 1 else 1
+    so_far = np.array([of.model.bias, *of.reading.so_far])
+    st.markdown(
+        words(
+            "along.text",
+            word=reading_lab.quoted(of, [until - 1]),
+            before=signed(so_far[until - 1]),
+            so_far=signed(so_far[until]),
+            end=signed(of.reading.prediction),
+        )
+    )
+    paths = {
+        words(f"cells.{label}"): reading_lab.read(choice, name).reading.so_far
+        for label, name in reading_lab.drawn_models(choice).items()
+    }
+    charts.show(
+        word_charts.SO_FAR[reading_lab.style(choice)],
+        word_frames.over_words(of.reading.words, paths, until - 1),
+        words,
+        key="along",
+        alt_text=words("along.alt"),
+    )
+
+
+def claim(choice: Choice, of: Seen) -> None:
+    """The book's claim, tested: without the words that the gates ignored the prediction hardly moves."""
+    claim_test.section(page, choice, of)
+
+
+def hold(choice: Choice, of: Seen) -> None:
+    """A gate held at a value, and words clicked away."""
+    names = tuple(gate for gate in of.model.cell.gates if gate != "candidate")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        gate = controls.choice(
+            page, f"hold_of_{len(names)}", ("none", *names), "none", name=lambda g: words(f"gate.{g}")
+        )
+        percent = controls.slider(page, "held_at", 0, 100, 100) if gate != "none" else 100
+    out = controls.indices(page, "out", len(choice.tokens))
+    held = of.model if gate == "none" else of.model.holding(gate, percent / 100)
+    after = reading_lab.seen(held, choice.text, [k not in out for k in range(len(choice.tokens))])
+    reading_lab.draw(
+        *(page, choice, after),
+        key="hold-strip",
+        picked=None,
+        on_pick=lambda which: controls.toggle_index(page, "out", which),
+    )
+    st.markdown(
+        words(
+            "hold.text",
+            free=signed(of.reading.prediction),
+            held=signed(after.reading.prediction),
+            out=len(out),
+            gate=words("hold.nothing")
+            if gate == "none"
+            else words("hold.gate", gate=words(f"gate.{gate}"), at=percent),
+        )
+    )
+    charts.show(
+        word_charts.held,
+        word_frames.beside(
+            of.reading.words,
+            {
+                words("hold.free"): (of.reading.words, of.reading.log10_gradients),
+                words("hold.held"): (after.reading.words, after.reading.log10_gradients),
+            },
+        ),
+        words,
+        key="hold",
+        alt_text=words("hold.alt"),
+    )
+
+
+def agree(choice: Choice, of: Seen) -> None:
+    """How far the quantities agree on which words count, here and on the test texts."""
+    own = {name: "input_gradient" if name == "gradient" else name for name in QUANTITIES}
+    sizes = {name: np.abs(reading_lab.values(of, own[name])) for name in QUANTITIES if name != "gradient"}
+    sizes["gradient"] = reading_lab.values(of, "input_gradient")
+    tested = reading_lab.evaluation()["models"][choice.model]["mean"]["agreement"]
+    rows = [
+        (
+            on_test,
+            f"| {words(f'colour.{own[a]}')} | {words(f'colour.{own[b]}')} "
+            f"| {reading_lab.correlation(rank_correlation(sizes[a], sizes[b]))} "
+            f"| {reading_lab.correlation(on_test)} |",
+        )
+        for pair, on_test in tested.items()
+        for a, b in [pair.split(", ")]
+    ]
+    st.markdown(words("agree.text"))
+    st.markdown(
+        "\n".join([words("agree.head"), "|---|---|--:|--:|", *(row for _, row in sorted(rows)[::-1])])
+    )
+    st.markdown(words("agree.read"))
+
+
+def fails(choice: Choice, _of: Seen) -> None:
+    """Where the models are wrong."""
+    name = name_of(choice.network, choice.training)
+    reader = reading_lab.model(name)
+    texts = [words(f"fails.{failure}") for failure in FAILURES]
+    rows = [f"| {text} | {signed(reader.read(text).prediction)} |" for text in texts]
+    head = words("fails.head", name=words(f"cells.{choice.network}_{choice.training}"))
+    st.markdown("\n".join([head, "|---|--:|", *rows]))
+    found = reading_lab.evaluation()
+    figures = found["models"][name]["mean"]
+    numbers = figures["r within"] | {
+        "r": figures["r"],
+        "engine": found["baselines"]["VADER engine"]["tweets"],
+    }
+    st.markdown(
+        words(
+            "fails.text",
+            late=plain(round(100 * figures["later half"])),
+            known=plain(100 * LEAST_KNOWN),
+            most=LONGEST,
+            **{key: reading_lab.correlation(number) for key, number in numbers.items()},
+        )
+    )
+
+
+def convoy(_choice: Choice, of: Seen) -> None:
+    """The grain analogy goes on: a convoy that decides what to carry."""
+    openings, trace = reading_lab.values(of, "opening"), of.reading.trace
+    if trace is None:
+        return
+    word = int(np.argmax(openings))
+    left = log10_survival(trace.cell, trace, word)[-1, 0]
+    st.markdown(
+        words(
+            "convoy.text",
+            word=reading_lab.quoted(of, [word]),
+            loaded=plain(100 * float(openings[word])),
+            small=int(np.sum(openings < SMALL_LOAD * openings.max())),
+            limit=plain(100 * SMALL_LOAD),
+            count=len(openings),
+            stages=len(openings) - 1 - word,
+            left=plain(100 * 10 ** float(left)),
+            eaten=plain(100 * (1 - float(reading_lab.values(of, "keeping").mean()))),
+        )
+    )
+
+
+def figures(_choice: Choice, _of: Seen) -> None:
+    """What the models reach, beside what is reached without them, and the control."""
+    found = reading_lab.evaluation()
+    named = {
+        words(f"cells.{network}_{training}"): found["models"][name_of(network, training)]["mean"]
+        for training in TRAININGS
+        for network in NETWORKS
+    }
+    named[words("cells.rnn")] = found["models"]["rnn"]["mean"]
+    named |= {words(f"figures.shuffled_{name}"): found["shuffled"][name]["mean"] for name in NETWORKS}
+    named |= {words(f"figures.{name.replace(' ', '_')}"): of for name, of in found["baselines"].items()}
+    rows = [
+        " | ".join([f"| {label}", *(reading_lab.correlation(of.get(column)) for column in COLUMNS), ""])
+        for label, of in named.items()
+    ]
+    chinese = plain(round(100 * found["models"][CHINESE]["mean"]["accuracy"], 1))
+    st.markdown(words("figures.text", test=f"{found['texts']['test']:,}", chinese=chinese))
+    st.markdown("\n".join([words("figures.head"), "|---" + "|--:" * len(COLUMNS) + "|", *rows]))
+    st.markdown(words("figures.read"))
+    st.code(claim_test.COMMAND, language="sh")
+    st.code(words("figures.code"), language="python")
+
+
+SECTIONS = {
+    "look": look,
+    "gates": gates,
+    "survival": survival,
+    "along": along,
+    "claim": claim,
+    "hold": hold,
+    "agree": agree,
+    "fails": fails,
+    "convoy": convoy,
+    "figures": figures,
+}
+
+if not reading_lab.weights_are_there(page):
+    st.stop()
+
+chosen = reading_lab.choose(page)
+
+
+@st.fragment
+def at_the_word() -> None:
+    """What follows the picked word: a pick draws this part of the page alone."""
+    choice = chosen._replace(picked=controls.index(page, "word", len(chosen.tokens)))
+    of = reading_lab.read(choice)
+    strip, reading = st.columns([3, 1], gap="medium")
+    with strip:
+        reading_lab.draw(
+            *(page, choice, of),
+            key="strip",
+            picked=choice.picked,
+            on_pick=lambda which: controls.set_index(page, "word", which),
+        )
+        st.caption(words(f"meaning.{choice.quantity}"))
+    with reading:
+        for sentence in reading_lab.story(words, choice, of):
+            st.markdown(sentence)
+    paths = {
+        words(f"cells.{label}"): reading_lab.read(choice, name).reading.log10_gradients
+        for label, name in reading_lab.drawn_models(choice).items()
+    }
+    charts.show(
+        word_charts.GRADIENTS[reading_lab.style(choice)],
+        word_frames.over_words(of.reading.words, paths, choice.picked),
+        words,
+        key="gradients",
+        alt_text=words("gradients.alt"),
+    )
+    SECTIONS[controls.section(page, tuple(SECTIONS))](choice, of)
+
+
+at_the_word()

@@ -1,0 +1,333 @@
+"""What the reader chose on the gating page, the readings that this leads to, and what colours the words."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.arrays import Array
+from core.attribution import keeping, opening
+from core.reviews import LEAST_KNOWN, LONGEST, NAMES, WEIGHTS, Reading, ReviewModel, WeightsError, load
+from core.tokens import Token, is_chinese, tokenize
+from pages.shared import controls
+from pages.shared.frame import Page
+from pages.shared.numbers import from_log10, plain
+from pages.shared.word_strip import StripNames, StripWord, word_strip
+from pages.shared.words import Words
+
+SAMPLES = ("book", "sour", "negation", "contrast", "long", "hotel", "novel", "own")
+NETWORKS, TRAININGS = ("lstm", "gru"), ("economy", "plain")
+QUANTITIES = (
+    *("opening", "keeping", "contribution", "share", "telescoped", "deletion"),
+    *("gradient", "input_gradient"),
+)
+CHINESE_QUANTITIES = ("contribution", "opening", "keeping", "share", "telescoped", "deletion")
+SIGNED = ("contribution", "telescoped", "deletion")
+LOGARITHMS = ("gradient", "input_gradient")
+GATED = ("opening", "keeping")
+UNITS = 16
+MOST_CHARACTERS = 3000
+CHINESE = "zh-gru"
+MARK = re.compile(r"\[(.*?)\]")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^])")
+
+
+class Choice(NamedTuple):
+    """A text, and how it is read and coloured."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...]  # from which character to which the book marks it
+    network: str  # one of NETWORKS
+    training: str  # one of TRAININGS
+    quantity: str  # one of QUANTITIES
+    unit: int | None  # of a gate, from 0; None for the mean of all
+    chinese: bool
+    picked: int | None = None  # a word
+
+    @property
+    def model(self) -> str:
+        """The name of the model that reads it."""
+        return CHINESE if self.chinese else name_of(self.network, self.training)
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The words that can be read."""
+        return tokenize(self.text)[:LONGEST]
+
+
+class Seen(NamedTuple):
+    """A text as a model read it."""
+
+    model: ReviewModel
+    text: str
+    kept: Sequence[bool] | None  # which words were read; None for all
+    reading: Reading
+
+
+def name_of(network: str, training: str) -> str:
+    """One of `core.reviews.NAMES`."""
+    return network if training == "economy" else f"{network}-plain"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def model(name: str) -> ReviewModel:
+    """The model, loaded once for all readers; it is never changed."""
+    return load(name)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def evaluation() -> dict[str, Any]:
+    """What `core.make_weights` measured on the test texts."""
+    found: dict[str, Any] = json.loads((WEIGHTS / "evaluation.json").read_text(encoding="utf-8"))
+    return found
+
+
+def weights_are_there(page: Page) -> bool:
+    """Whether all models can be read; says which can't."""
+    try:
+        evaluation()
+        for name in NAMES:
+            model(name)
+    except (WeightsError, OSError, ValueError) as error:
+        st.error(page.words("no_weights", problem=str(error)))
+        return False
+    return True
+
+
+def choose(page: Page) -> Choice:
+    """Draw the controls."""
+    words = page.words
+    row, below = st.container(horizontal=True, vertical_alignment="bottom"), st.container()
+    with row:
+        sample = controls.choice(page, "review", SAMPLES, "book")
+    with below:
+        text, marks = _own(page) if sample == "own" else marked(words(f"texts.{sample}"))
+    chinese = is_chinese(text)
+    network, training = NETWORKS[0], TRAININGS[0]
+    with row:
+        if chinese:
+            quantity = controls.choice(
+                page, "colour_zh", CHINESE_QUANTITIES, CHINESE_QUANTITIES[0], name=_name(words)
+            )
+        else:
+            network = controls.choice(page, "network", NETWORKS, network)
+            training = controls.choice(page, "trained", TRAININGS, training)
+            quantity = controls.choice(page, "colour", QUANTITIES, QUANTITIES[0])
+        unit = _unit(page) if quantity in GATED else None
+    return Choice(text, marks, network, training, quantity, unit, chinese)
+
+
+def _name(words: Words) -> Callable[[str], str]:
+    return lambda quantity: words(f"colour.{quantity}")
+
+
+def _unit(page: Page) -> int | None:
+    names = ["all", *(str(k + 1) for k in range(UNITS))]
+    chosen = controls.choice(
+        page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
+    )
+    return None if chosen == "all" else int(chosen) - 1
+
+
+def marked(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """A text without its brackets, and from where to where they stood."""
+    marks, shift = [], 0
+    for found in MARK.finditer(text):
+        marks.append((found.start() - shift, found.end() - shift - 2))
+        shift += 2
+    return MARK.sub(r"\1", text), tuple(marks)
+
+
+def _own(page: Page) -> tuple[str, tuple[tuple[int, int], ...]]:
+    written = controls.text(page, "text", MOST_CHARACTERS, page.words("texts.own"))
+    if not tokenize(written):
+        page.complain("no_word")
+        return marked(page.words("texts.book"))[0], ()
+    return written, ()
+
+
+def read(choice: Choice, name: str | None = None, kept: Sequence[bool] | None = None) -> Seen:
+    """The text as the chosen model reads it, or another one; but for the words that aren't kept."""
+    return seen(model(name or choice.model), choice.text, kept)
+
+
+def seen(found: ReviewModel, text: str, kept: Sequence[bool] | None = None) -> Seen:
+    """The text as any model reads it."""
+    return Seen(found, text, kept, found.read(text, keep=kept))
+
+
+def values(of: Seen, quantity: str, unit: int | None = None) -> Array:
+    """The number of each word that was read, (T,), of a quantity; of one unit of a gate, or the mean."""
+    trace, reading = of.reading.trace, of.reading
+    if trace is None:
+        return np.zeros(0)
+    if quantity in GATED:
+        gate = (opening if quantity == "opening" else keeping)(trace.cell, trace)[:, 0]
+        return np.asarray(gate.mean(axis=1) if unit is None else gate[:, unit])
+    if quantity == "deletion":
+        return of.model.deletions(of.text, keep=of.kept)
+    numbers: dict[str, Array] = {
+        "contribution": reading.contributions,
+        "telescoped": reading.telescoped,
+        "share": np.linalg.norm(reading.shares, axis=1),
+        "gradient": reading.log10_gradients,
+        "input_gradient": reading.log10_input_gradients,
+    }
+    return numbers[quantity]
+
+
+def shades(quantity: str, numbers: Array) -> Array:
+    """−1 … 1: numbers as shares of the largest; logarithms between the smallest and the largest."""
+    if quantity in LOGARITHMS:
+        finite = numbers[np.isfinite(numbers)]
+        if not finite.size or finite.max() == finite.min():
+            return np.zeros_like(numbers)
+        return np.clip((numbers - finite.min()) / (finite.max() - finite.min()), 0, 1)
+    largest = float(np.max(np.abs(numbers), initial=0))
+    return np.clip(numbers / largest, -1, 1) if largest > 0 else np.zeros_like(numbers)
+
+
+def told(quantity: str, number: float) -> str:
+    """A number of a quantity as a reader sees it."""
+    if quantity in LOGARITHMS:
+        return from_log10(number)
+    return signed(number) if quantity in SIGNED else plain(number)
+
+
+def signed(number: float) -> str:
+    """A number with its sign."""
+    return ("+" if number > 0 else "") + plain(round(number, 3))
+
+
+def draw(
+    page: Page, choice: Choice, of: Seen, *, key: str, picked: int | None, on_pick: Callable[[int], None]
+) -> None:
+    """The text as a strip of words, coloured; those that weren't read are crossed out."""
+    words, numbers = page.words, values(of, choice.quantity, choice.unit)
+    colours = shades(choice.quantity, numbers)
+    places = {word.start: k for k, word in enumerate(of.reading.words)}
+    strip = []
+    for token in choice.tokens:
+        place = places.get(token.start)
+        marks = any(start <= token.start < end for start, end in choice.marks)
+        if place is None:
+            strip.append(StripWord(token.start, token.end, 0.0, "", (), marks, crossed=True))
+        else:
+            number, colour = float(numbers[place]), float(colours[place])
+            known = of.reading.words[place].known
+            strip.append(
+                StripWord(
+                    *(token.start, token.end, colour, told(choice.quantity, number)),
+                    *(_details(words, of, place), marks),
+                    known=known,
+                )
+            )
+    low, high = _ends(choice.quantity, numbers)
+    names = StripNames(
+        *(words("strip.label"), words(f"colour.{choice.quantity}"), low, high),
+        *(words("strip.unknown"), words("strip.crossed"), words("strip.marked"), words("strip.hint")),
+    )
+    word_strip(
+        *(choice.text, strip),
+        key=key,
+        selected=picked,
+        names=names,
+        on_pick=on_pick,
+        diverging=choice.quantity in SIGNED,
+    )
+
+
+def _ends(quantity: str, numbers: Array) -> tuple[str, str]:
+    """What the ends of the colour scale stand for."""
+    if quantity in LOGARITHMS:
+        finite = numbers[np.isfinite(numbers)]
+        return (
+            (from_log10(float(finite.min())), from_log10(float(finite.max()))) if finite.size else ("0", "0")
+        )
+    largest = float(np.max(np.abs(numbers), initial=0))
+    return (signed(-largest), signed(largest)) if quantity in SIGNED else ("0", plain(largest))
+
+
+def _details(words: Words, of: Seen, place: int) -> tuple[tuple[str, str], ...]:
+    """The numbers of one word."""
+    reading = of.reading
+    return (
+        (words("short.opening"), plain(float(values(of, "opening")[place]))),
+        (words("short.keeping"), plain(float(values(of, "keeping")[place]))),
+        (words("short.contribution"), signed(float(reading.contributions[place]))),
+        (words("short.so_far"), signed(float(reading.so_far[place]))),
+        (words("short.gradient"), from_log10(float(reading.log10_gradients[place]))),
+    )
+
+
+def story(words: Words, choice: Choice, of: Seen) -> list[str]:
+    """What the model made of the text, in sentences."""
+    reading, openings = of.reading, values(of, "opening")
+    told_now = [words("read.title")]
+    if not reading.scored:
+        told_now.append(words("read.unknown", known=plain(100 * LEAST_KNOWN)))
+    elif choice.chinese:
+        told_now.append(words("read.chinese", share=plain(round(100 / (1 + math.exp(-reading.prediction))))))
+    else:
+        told_now.append(words("read.rating", rating=signed(reading.prediction)))
+    order = np.argsort(-openings, kind="stable")
+    told_now.append(
+        words(
+            "read.gates",
+            open=quoted(of, order[:2]),
+            largest=plain(float(openings.max())),
+            median=plain(float(np.median(openings))),
+        )
+    )
+    if reading.unread:
+        told_now.append(words("read.long", most=LONGEST, unread=f"{reading.unread:,}"))
+    if choice.chinese:
+        told_now.append(words("read.by_contribution"))
+    return told_now
+
+
+def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
+    """Some of the words that were read, as Markdown that shows them as they are."""
+    return ", ".join(f"“{escaped(of.reading.words[int(k)].text)}”" for k in which)
+
+
+def escaped(text: str) -> str:
+    """A reader's text, of which Markdown makes nothing else."""
+    return MARKDOWN.sub(r"\\\1", text)
+
+
+def twin(choice: Choice) -> str:
+    """The same network, trained the other way."""
+    return name_of(choice.network, "plain" if choice.training == "economy" else "economy")
+
+
+def style(choice: Choice) -> str:
+    """How the networks are drawn."""
+    return "chinese" if choice.chinese else choice.training
+
+
+def drawn_models(choice: Choice) -> dict[str, str]:
+    """The networks that are drawn beside the chosen one, by what they are called on the page."""
+    if choice.chinese:
+        return {"gru_chinese": CHINESE}
+    cells = {f"{network}_{choice.training}": name_of(network, choice.training) for network in NETWORKS}
+    return {"rnn": "rnn"} | cells
+
+
+def gated_models(choice: Choice) -> dict[str, str]:
+    """All networks with gates that read such a text, by what they are called on the page."""
+    if choice.chinese:
+        return drawn_models(choice)
+    return {f"{network}_{kind}": name_of(network, kind) for kind in TRAININGS for network in NETWORKS}
+
+
+def correlation(number: float | None) -> str:
+    """A correlation, a share or nothing, to two digits."""
+    return "–" if number is None or math.isnan(number) else f"{number:.2f}".replace("-", "−")
