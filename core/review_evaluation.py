@@ -191,7 +191,7 @@ def _read(model: ReviewModel, text: str, deletions: bool) -> Read:
     scores = {
         "contribution": reading.contributions,
         "share": np.linalg.norm(reading.shares, axis=1),
-        "gradient": reading.log10_input_gradients,
+        "gradient": 10.0**reading.log10_input_gradients,
     }
     if reading.trace is not None and model.cell.gates:
         scores["opening"] = opening(model.cell, reading.trace)[:, 0].mean(axis=1)

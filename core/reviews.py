@@ -116,6 +116,7 @@ class Reading:
     telescoped: Array = field(repr=False)  # (T,), likewise
     log10_gradients: Array = field(repr=False)  # (T,): log10 ‖∂ŷ/∂h_t‖
     log10_input_gradients: Array = field(repr=False)  # (T,): log10 ‖∂ŷ/∂x_t‖
+    log10_memory_gradients: Array = field(repr=False)  # (T,): log10 ‖∂ŷ/∂c_t‖, empty without a memory
     trace: Trace | None = field(repr=False)  # None where no word was read
 
     @property
@@ -208,7 +209,7 @@ class ReviewModel:
         trace = unroll(cell, x[:, None])
         d_hidden = np.zeros((len(x), 1, cell.hidden))
         d_hidden[-1, 0] = w
-        d_inputs = backpropagate(cell, trace, d_hidden).inputs
+        back = backpropagate(cell, trace, d_hidden)
         so_far = trace.hidden[1:, 0] @ w + self.bias
         return Reading(
             *(words, unread, float(so_far[-1]), so_far),
@@ -218,7 +219,8 @@ class ReviewModel:
             contributions=contributions(cell, trace, w)[:, 0],
             telescoped=telescoped(cell, trace, w)[:, 0],
             log10_gradients=log10_hidden_gradient_norms(cell, trace, w[None])[1:, 0],
-            log10_input_gradients=log10_norms(d_inputs[:, 0]),
+            log10_input_gradients=log10_norms(back.inputs[:, 0]),
+            log10_memory_gradients=np.zeros(0) if back.memory is None else log10_norms(back.memory[1:, 0]),
             trace=trace,
         )
 
@@ -226,7 +228,7 @@ class ReviewModel:
         none, H = np.zeros(0), self.cell.hidden
         gates: dict[str, Array] = {name: np.zeros((0, H)) for name in self.cell.gates}
         zero = np.zeros((1, H))
-        return Reading((), unread, self.bias, none, gates, zero, zero[:0], none, none, none, none, None)
+        return Reading((), unread, self.bias, none, gates, zero, zero[:0], none, none, none, none, none, None)
 
 
 def gram_means(vectors: Array, parts: Parts) -> Array:

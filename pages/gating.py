@@ -27,13 +27,17 @@ def look(choice: Choice, of: Seen) -> None:
     openings = reading_lab.values(of, "opening")
     other = of if choice.chinese else reading_lab.read(choice, reading_lab.twin(choice))
     others = reading_lab.values(other, "opening")
+    sizes = np.abs(of.reading.contributions)
+    rnn = reading_lab.read(choice, "rnn").reading.log10_gradients
     values = {
+        "rnn": from_log10(float(rnn[-1] - rnn[0])),
+        "late": plain(round(100 * float(sizes[len(sizes) // 2 :].sum() / sizes.sum()))),
         "largest": plain(float(openings.max())),
         "median": plain(float(np.median(openings))),
         "other_largest": plain(float(others.max())),
         "other_median": plain(float(np.median(others))),
         "open": reading_lab.quoted(of, np.argsort(-openings)[:2]),
-        "adding": reading_lab.quoted(of, np.argsort(-np.abs(of.reading.contributions))[:3]),
+        "adding": reading_lab.quoted(of, np.argsort(-sizes)[:3]),
     }
     st.markdown(words("look.chinese" if choice.chinese else f"look.{choice.training}", **values))
 
@@ -63,7 +67,7 @@ def survival(choice: Choice, of: Seen) -> None:
     left = [words("survival.left", name=name, left=from_log10(path[-1])) for name, path in paths.items()]
     st.markdown(words("survival.text", word=reading_lab.quoted(of, [word]), left="\n".join(left)))
     charts.show(
-        word_charts.survival,
+        word_charts.SURVIVAL[reading_lab.style(choice)],
         word_frames.over_words(of.reading.words, paths, word, first=word),
         words,
         key="survival",
@@ -166,7 +170,17 @@ def agree(choice: Choice, of: Seen) -> None:
     st.markdown(
         "\n".join([words("agree.head"), "|---|---|--:|--:|", *(row for _, row in sorted(rows)[::-1])])
     )
-    st.markdown(words("agree.read"))
+    with_deletion = {pair.split(", ")[0]: on_test for pair, on_test in tested.items() if "deletion" in pair}
+    order = sorted(with_deletion, key=lambda name: with_deletion[name])
+    st.markdown(
+        words(
+            "agree.read",
+            best=words(f"colour.{own[order[-1]]}"),
+            most=reading_lab.correlation(with_deletion[order[-1]]),
+            worst=words(f"colour.{own[order[0]]}"),
+            least=reading_lab.correlation(with_deletion[order[0]]),
+        )
+    )
 
 
 def fails(choice: Choice, _of: Seen) -> None:
@@ -275,10 +289,7 @@ def at_the_word() -> None:
     with reading:
         for sentence in reading_lab.story(words, choice, of):
             st.markdown(sentence)
-    paths = {
-        words(f"cells.{label}"): reading_lab.read(choice, name).reading.log10_gradients
-        for label, name in reading_lab.drawn_models(choice).items()
-    }
+    paths = reading_lab.gradients(words, choice)
     charts.show(
         word_charts.GRADIENTS[reading_lab.style(choice)],
         word_frames.over_words(of.reading.words, paths, choice.picked),

@@ -31,7 +31,7 @@ def section(page: Page, choice: Choice, of: Seen) -> None:
     chance = random_predictions(of, int(kept.sum()))
     st.markdown(
         words(
-            "claim.text",
+            "claimed.text",
             kept=int(kept.sum()),
             count=len(kept),
             by=words(f"colour.{by}"),
@@ -61,7 +61,7 @@ def _of_the_twin(words: Words, choice: Choice, by: str, share: float) -> str:
     kept = highest(np.abs(reading_lab.values(whole, by)), share)
     after = reading_lab.read(choice, reading_lab.twin(choice), [bool(keep) for keep in kept])
     return words(
-        f"claim.twin_{choice.training}",
+        f"claimed.twin_{choice.training}",
         full=signed(whole.reading.prediction),
         after=signed(after.reading.prediction),
     )
@@ -76,14 +76,14 @@ def _on_the_test(words: Words, choice: Choice) -> None:
         else {training: name_of(choice.network, training) for training in reading_lab.TRAININGS}
     )
     curves = {training: found["models"][name]["seeds"][0]["curves"] for training, name in names.items()}
-    drawn = {words(f"claim.{training}"): curve["opening"] for training, curve in curves.items()}
-    drawn |= {words(f"claim.{name}"): curves["economy"][name] for name in ("contribution", "random")}
+    drawn = {words(f"claimed.{training}"): curve["opening"] for training, curve in curves.items()}
+    drawn |= {words(f"claimed.{name}"): curves["economy"][name] for name in ("contribution", "random")}
     charts.show(
         word_charts.kept,
         frames.points({name: list(zip(found["kept"], curve, strict=True)) for name, curve in drawn.items()}),
         words,
         key="claim",
-        alt_text=words("claim.alt"),
+        alt_text=words("claimed.alt"),
     )
-    st.markdown(words("claim.test"))
+    st.markdown(words("claimed.test"))
     st.code(COMMAND, language="sh")

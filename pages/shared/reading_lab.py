@@ -173,14 +173,15 @@ def values(of: Seen, quantity: str, unit: int | None = None) -> Array:
         return np.asarray(gate.mean(axis=1) if unit is None else gate[:, unit])
     if quantity == "deletion":
         return of.model.deletions(of.text, keep=of.kept)
-    numbers: dict[str, Array] = {
+    if quantity == "share":
+        return np.asarray(np.linalg.norm(reading.shares, axis=1))
+    kept: dict[str, Array] = {
         "contribution": reading.contributions,
         "telescoped": reading.telescoped,
-        "share": np.linalg.norm(reading.shares, axis=1),
         "gradient": reading.log10_gradients,
         "input_gradient": reading.log10_input_gradients,
     }
-    return numbers[quantity]
+    return kept[quantity]
 
 
 def shades(quantity: str, numbers: Array) -> Array:
@@ -202,8 +203,8 @@ def told(quantity: str, number: float) -> str:
 
 
 def signed(number: float) -> str:
-    """A number with its sign."""
-    return ("+" if number > 0 else "") + plain(round(number, 3))
+    """A number with its sign and two digits."""
+    return f"{number:+.2f}".replace("-", "−")
 
 
 def draw(
@@ -326,6 +327,17 @@ def gated_models(choice: Choice) -> dict[str, str]:
     if choice.chinese:
         return drawn_models(choice)
     return {f"{network}_{kind}": name_of(network, kind) for kind in TRAININGS for network in NETWORKS}
+
+
+def gradients(words: Words, choice: Choice) -> dict[str, Array]:
+    """log10 ‖∂ŷ/∂h_t‖ of each drawn network by its name, and for an LSTM also log10 ‖∂ŷ/∂c_t‖."""
+    paths = {}
+    for label, name in drawn_models(choice).items():
+        found = read(choice, name).reading
+        paths[words(f"cells.{label}")] = found.log10_gradients
+        if len(found.log10_memory_gradients):
+            paths[words("cells.memory")] = found.log10_memory_gradients
+    return paths
 
 
 def correlation(number: float | None) -> str:

@@ -6,21 +6,29 @@ A word is known by its `label`, its number and itself ("003 box"), since the sam
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import pandas as pd
 
-from pages.shared.charts import Chart, decades, meaning, told_by_name
+from pages.shared.charts import Chart, by_meaning, decades, meaning, told_by_name
 from pages.shared.words import Words
 
 DIGITS = 4  # of a label, before the word
+SHAPES = {"rnn": "circle", "lstm": "square", "gru": "triangle-up"}
+SOLID, DASHED = [1, 0], [6, 4]
 
 
 def gradients(frame: pd.DataFrame, words: Words, *, style: str) -> Chart:
-    """log10 ‖∂ŷ/∂h_t‖ over the words, a line a network: name, label, word, y, picked."""
+    """log10 ‖∂ŷ/∂h_t‖ over the words, a line a network, and by the LSTM's memory.
+
+    `frame` has name, label, word, y, picked, as in all of these.
+    """
     y = alt.Y("y:Q", title=words("axis.output_gradient"), axis=decades())
-    return _lines(frame, words, _cells(words, style), y)
+    lines = _cells(words, style)
+    if style != "chinese":
+        lines[words("cells.memory")] = Line("lstm", "diamond", [2, 3])
+    return _lines(frame, words, lines, y)
 
 
 def so_far(frame: pd.DataFrame, words: Words, *, style: str) -> Chart:
@@ -29,19 +37,25 @@ def so_far(frame: pd.DataFrame, words: Words, *, style: str) -> Chart:
     return _lines(frame, words, _cells(words, style), y)
 
 
+def survival(frame: pd.DataFrame, words: Words, *, style: str) -> Chart:
+    """log10 of what is left of what a word wrote, over the words after it, for all networks with gates."""
+    y = alt.Y("y:Q", title=words("axis.survival"), axis=decades())
+    every = _cells(words, style) if style == "chinese" else _cells(words, "economy") | _cells(words, "plain")
+    return _lines(frame, words, {name: line for name, line in every.items() if line.means != "rnn"}, y)
+
+
 STYLES = ("economy", "plain", "chinese")
 GRADIENTS = {style: functools.partial(gradients, style=style) for style in STYLES}
 SO_FAR = {style: functools.partial(so_far, style=style) for style in STYLES}
-
-
-def survival(frame: pd.DataFrame, words: Words) -> Chart:
-    """log10 of what is left of what a word wrote, over the words after it: name, label, y, picked."""
-    return _lines(frame, words, _gated(words), alt.Y("y:Q", title=words("axis.survival"), axis=decades()))
+SURVIVAL = {style: functools.partial(survival, style=style) for style in STYLES}
 
 
 def held(frame: pd.DataFrame, words: Words) -> Chart:
     """log10 ‖∂ŷ/∂h_t‖ with a gate held and without: name, label, y, picked."""
-    lines = {words("hold.free"): "text", words("hold.held"): "growing"}
+    lines = {
+        words("hold.free"): Line("text", "circle", SOLID),
+        words("hold.held"): Line("growing", "square", DASHED),
+    }
     return _lines(frame, words, lines, alt.Y("y:Q", title=words("axis.output_gradient"), axis=decades()))
 
 
@@ -64,21 +78,23 @@ def gate(frame: pd.DataFrame, words: Words) -> Chart:
             alt.Tooltip("value:Q", title=words("axis.gate"), format=".3f"),
         ],
     )
-    frame_of_picked = (
-        rows.transform_filter("datum.picked")
-        .mark_rect(filled=False, strokeWidth=2)
-        .encode(x=x, y=y, stroke=meaning("text"))
+    above = (
+        rows.transform_filter("datum.picked && datum.unit == 1")
+        .transform_calculate(means="'text'")
+        .mark_point(filled=True, shape="triangle-down", size=120, opacity=1)
+        .encode(x=x, y=alt.value(-8), color=by_meaning("means"))
     )
-    return alt.layer(cells, frame_of_picked, data=frame).properties(height=360)
+    layers: Chart = alt.layer(cells, above, data=frame).resolve_scale(color="independent")
+    return layers.properties(height=380)
 
 
 def kept(frame: pd.DataFrame, words: Words) -> Chart:
     """Correlation with the full prediction by the share of words that is kept: name, k, y."""
     lines = {
-        words("claim.economy"): "lstm",
-        words("claim.plain"): "rnn",
-        words("claim.contribution"): "gru",
-        words("claim.random"): "neutral",
+        words("claimed.economy"): "lstm",
+        words("claimed.plain"): "rnn",
+        words("claimed.contribution"): "gru",
+        words("claimed.random"): "neutral",
     }
     rows = alt.Chart(frame).encode(
         x=alt.X("k:Q", title=words("axis.kept"), axis=alt.Axis(format="%", tickCount=5)),
@@ -95,45 +111,65 @@ def kept(frame: pd.DataFrame, words: Words) -> Chart:
     return alt.layer(rows.mark_line(strokeWidth=3)).properties(height=330)
 
 
-def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, str], y: alt.Y) -> alt.LayerChart:
-    rows = alt.Chart()
-    x = _words_axis(words)
+class Line(NamedTuple):
+    """What a line's colour means; the shape of its points and its dashes tell it without colour."""
+
+    means: str
+    shape: str
+    dash: list[int]
+
+
+def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) -> Chart:
+    rows, x, names = alt.Chart(), _words_axis(words), list(lines)
+    legend = alt.Legend(
+        orient="top",
+        title=None,
+        symbolSize=160,
+        labelFontSize=15,
+        labelLimit=400,
+        values=names,
+        columns=alt.ExprRef("width < 400 ? 2 : 4"),
+    )
+    colour = told_by_name({name: line.means for name, line in lines.items()})["color"]
+    colour.legend = legend
+    shapes, dashes = ([line.shape for line in lines.values()], [line.dash for line in lines.values()])
     drawn = rows.encode(
         x=x,
         y=y,
+        color=colour,
         tooltip=[
             alt.Tooltip("word:N", title=words("axis.word")),
             alt.Tooltip("name:N", title=" "),
             alt.Tooltip("y:Q", title=" ", format=".3f"),
         ],
-        **told_by_name(lines),
-    ).mark_line(strokeWidth=3)
+    )
+    line = drawn.mark_line(strokeWidth=2.5).encode(
+        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
+    )
+    points = drawn.mark_point(filled=True, size=55, opacity=1).encode(
+        shape=alt.Shape("name:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
+    )
     picked = (
         rows.transform_filter("datum.picked").mark_rule(strokeWidth=2).encode(x=x, color=meaning("neutral"))
     )
-    return alt.layer(picked, drawn, data=frame).properties(height=330)
+    return alt.layer(picked, line, points, data=frame).properties(height=350)
 
 
-def _cells(words: Words, style: str) -> dict[str, str]:
-    """The networks of a style by name, and what their colours mean."""
+def _cells(words: Words, style: str) -> dict[str, Line]:
+    """The networks of a style by name: plain ones are dashed."""
     if style == "chinese":
-        return {words("cells.gru_chinese"): "gru"}
-    return {words("cells.rnn"): "rnn"} | {words(f"cells.{cell}_{style}"): cell for cell in ("lstm", "gru")}
-
-
-def _gated(words: Words) -> dict[str, str]:
-    """All networks with gates: economy and plain differ by the line's style."""
-    styles = {style: _cells(words, style) for style in ("economy", "plain", "chinese")}
-    named = {name: means for style in styles.values() for name, means in style.items()}
-    return {name: means for name, means in named.items() if means != "rnn"}
+        return {words("cells.gru_chinese"): Line("gru", SHAPES["gru"], SOLID)}
+    dash = SOLID if style == "economy" else DASHED
+    gated = {words(f"cells.{cell}_{style}"): Line(cell, SHAPES[cell], dash) for cell in ("lstm", "gru")}
+    return {words("cells.rnn"): Line("rnn", SHAPES["rnn"], SOLID)} | gated
 
 
 def _words_axis(words: Words) -> alt.X:
     axis: dict[str, Any] = {
         "labelExpr": f"slice(datum.label, {DIGITS})",
-        "labelAngle": -60,
+        "labelAngle": -90,
         "labelLimit": 90,
         "labelOverlap": "greedy",
         "grid": False,
     }
-    return alt.X("label:O", title=words("axis.words"), sort=None, axis=alt.Axis(**axis))
+    return alt.X("label:O", title=words("axis.words"), sort="ascending", axis=alt.Axis(**axis))

@@ -19,7 +19,9 @@ HTML = """
 <div id="text" role="group" dir="auto" aria-describedby="hint"></div>
 <div id="legend">
   <span id="title"></span>
-  <span id="ends"><span id="low"></span><span id="scale" aria-hidden="true"></span><span id="high"></span></span>
+  <span id="ends">
+    <span id="low"></span><span id="scale" aria-hidden="true"></span><span id="high"></span>
+  </span>
 </div>
 <div id="panel" aria-live="polite" aria-atomic="true">
   <p id="hint"></p>

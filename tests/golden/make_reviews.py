@@ -81,7 +81,7 @@ def answer(name: str, forms: list[str]) -> dict[str, Any]:
     prediction = states[-1][0][0] @ torch.tensor(arrays["weight_out"]) + float(arrays["bias_out"])
     prediction.backward()
     return {
-        "prediction": float(prediction),
+        "prediction": prediction.item(),
         "hidden": [state[0][0].tolist() for state in states],
         "gates": {gate: torch.stack(values).tolist() for gate, values in gates.items()},
         "d_hidden": [state[0].grad[0].tolist() for state in states[1:]],
