@@ -40,6 +40,8 @@ def look(choice: Choice, of: Seen) -> None:
         "adding": reading_lab.quoted(of, np.argsort(-sizes)[:3]),
     }
     st.markdown(words("look.chinese" if choice.chinese else f"look.{choice.training}", **values))
+    if choice.marks:
+        st.markdown(words("look.marks"))
 
 
 def gates(choice: Choice, of: Seen) -> None:

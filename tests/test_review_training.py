@@ -1,4 +1,4 @@
-"""Training the review models, and the texts they learn from: differences, loops, and a corpus of eight words."""
+"""Training the review models, and the texts they learn from: differences, loops, and a tiny corpus."""
 
 import io
 import math
@@ -214,7 +214,7 @@ def test_some_words_parts_are_those_of_a_loop(data):
     ends = [*parts.starts[1:], len(parts.buckets)]
     each = [parts.buckets[parts.starts[k] : ends[k]].tolist() for k in chosen]
     assert each[0] == [crc32(part.encode()) % 50 for part in runs_of_three_and_four(features[chosen[0]])]
-    assert found.buckets.tolist() == sum(each, [])
+    assert found.buckets.tolist() == [bucket for some in each for bucket in some]
     assert found.starts.tolist() == [sum(map(len, each[:k])) for k in range(len(each))]
     assert found.rows.tolist() == [{"bad": 1, "good": 2}.get(features[k], 0) for k in chosen]
 
@@ -395,7 +395,7 @@ def test_a_price_shuts_the_gates_for_words_that_say_nothing(kind):
         for model in (trained(kind, True), trained(kind, False))
     )
     neutral = np.arange(6) != 3
-    assert economy[neutral].max() < 0.1 < 0.2 < plain[neutral].min()
+    assert economy[neutral].max() < 0.1 < 0.3 < plain[neutral].mean()
     assert economy[3] > 3 * economy[neutral].max()
 
 
@@ -403,7 +403,6 @@ def test_a_price_shuts_the_gates_for_words_that_say_nothing(kind):
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(kind, economy):
     recipe = TINY._replace(kind=kind, economy=economy, epochs=2)
     texts = small_corpus(60, seed=0)
-    np.random.seed(1)  # noqa: NPY002
     once, again = (packed(train("lstm", recipe, texts, seed=3), kind) for _ in range(2))
     assert once == again
     assert packed(train("lstm", recipe, texts, seed=4), kind) != once
@@ -445,7 +444,7 @@ HUTTO_FILES = {
     "tweets": "1\t0.5\t&lt;3 it — ❤️\n".encode(),
     "nytEditorialSnippets": b"1_2\t -2 \tTaxes rose 5%",
 }
-LEXICON = "Good\t1.9\t0.9\t[2, 1]\n:(\t-2.2\t0.4\t[-2]\n".encode()
+LEXICON = b"Good\t1.9\t0.9\t[2, 1]\n:(\t-2.2\t0.4\t[-2]\n"
 
 
 def hutto(files=HUTTO_FILES):

@@ -71,12 +71,16 @@ def sigma(a):
     return 1 / (1 + np.exp(-a))
 
 
-def plainly(m, x, pushed=None):
-    """The equations of the cells' docstrings over x (T, X); `pushed` (T + 1, H) is added to h_0 … h_T."""
+def plainly(m, x, pushed=None, pushed_memory=None):
+    """The equations of the cells' docstrings over x (T, X).
+
+    `pushed` (T + 1, H) is added to h_0 … h_T, `pushed_memory` to the LSTM's c_0 … c_T.
+    """
     p, H = m.cell.parameters, m.cell.hidden
-    pushed = np.zeros((len(x) + 1, H)) if pushed is None else pushed
-    hidden, memory = [pushed[0]], [np.zeros(H)]
-    for x_t, push in zip(x, pushed[1:], strict=True):
+    none = np.zeros((len(x) + 1, H))
+    pushed, pushed_memory = (none if given is None else given for given in (pushed, pushed_memory))
+    hidden, memory = [pushed[0]], [pushed_memory[0]]
+    for x_t, push, push_memory in zip(x, pushed[1:], pushed_memory[1:], strict=True):
         from_x = p["weight_ih"] @ x_t + p["bias_ih"]
         from_h = p["weight_hh"] @ hidden[-1] + p["bias_hh"]
         if len(from_x) == H:
@@ -87,7 +91,7 @@ def plainly(m, x, pushed=None):
             h, c = (1 - z) * n + z * hidden[-1], memory[-1]
         else:
             a_i, a_f, a_g, a_o = np.split(from_x + from_h, 4)
-            c = sigma(a_f) * memory[-1] + sigma(a_i) * np.tanh(a_g)
+            c = sigma(a_f) * memory[-1] + sigma(a_i) * np.tanh(a_g) + push_memory
             h = sigma(a_o) * np.tanh(c)
         hidden.append(h + push)
         memory.append(c)
@@ -114,9 +118,12 @@ def assert_pytorchs(reading, m, answer):
     walked = backpropagate(m.cell, reading.trace, d_hidden)
     np.testing.assert_allclose(walked.hidden[1:, 0], answer["d_hidden"], **close)
     np.testing.assert_allclose(walked.inputs[:, 0], answer["d_inputs"], **close)
-    for found, true in ((reading.log10_gradients, "d_hidden"), (reading.log10_input_gradients, "d_inputs")):
-        sizes = [math.log10(math.hypot(*row)) for row in answer[true]]
-        np.testing.assert_allclose(found, sizes, rtol=1e-10, atol=1e-10)
+    logs = {"d_hidden": reading.log10_gradients, "d_inputs": reading.log10_input_gradients}
+    logs |= {"d_memory": reading.log10_memory_gradients} if isinstance(m.cell, LSTM) else {}
+    assert {name for name in answer if name.startswith("d_")} == set(logs)
+    for name, found in logs.items():
+        sizes = [math.log10(math.hypot(*row)) for row in answer[name]]
+        np.testing.assert_allclose(found, sizes, rtol=1e-10, atol=1e-10, err_msg=name)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -185,6 +192,7 @@ def check_reading(m, text):
     steps, H = len(forms), m.cell.hidden
     assert {values.shape for values in reading.gates.values()} <= {(steps, H)}
     assert {len(values) for values in (reading.log10_gradients, reading.log10_input_gradients)} == {steps}
+    assert len(reading.log10_memory_gradients) == (steps if isinstance(m.cell, LSTM) else 0)
 
 
 @EVERY
@@ -271,7 +279,11 @@ def test_gradients_are_those_by_differences(name):
     x, none = slow_vectors(m, forms_of(text)), np.zeros((len(reading.words) + 1, m.cell.hidden))
     d_hidden = central_difference(lambda pushed: plainly(m, x, pushed).predictions[-1], none)
     d_inputs = central_difference(lambda moved: plainly(m, moved).predictions[-1], x)
-    for found, true in ((reading.log10_gradients, d_hidden[1:]), (reading.log10_input_gradients, d_inputs)):
+    pairs = [(reading.log10_gradients, d_hidden[1:]), (reading.log10_input_gradients, d_inputs)]
+    if name == "lstm":
+        d_memory = central_difference(lambda pushed: plainly(m, x, None, pushed).predictions[-1], none)
+        pairs.append((reading.log10_memory_gradients, d_memory[1:]))
+    for found, true in pairs:
         np.testing.assert_allclose(found, np.log10(np.linalg.norm(true, axis=1)), rtol=0, atol=1e-7)
 
 

@@ -130,9 +130,10 @@ def _name(words: Words) -> Callable[[str], str]:
 
 def _unit(page: Page) -> int | None:
     names = ["all", *(str(k + 1) for k in range(UNITS))]
-    chosen = controls.choice(
-        page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
-    )
+    with st.popover(page.words("unit.one")):
+        chosen = controls.choice(
+            page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
+        )
     return None if chosen == "all" else int(chosen) - 1
 
 
@@ -174,7 +175,8 @@ def values(of: Seen, quantity: str, unit: int | None = None) -> Array:
     if quantity == "deletion":
         return of.model.deletions(of.text, keep=of.kept)
     if quantity == "share":
-        return np.asarray(np.linalg.norm(reading.shares, axis=1))
+        lengths: Array = np.linalg.norm(reading.shares, axis=1)
+        return lengths
     kept: dict[str, Array] = {
         "contribution": reading.contributions,
         "telescoped": reading.telescoped,
@@ -190,9 +192,9 @@ def shades(quantity: str, numbers: Array) -> Array:
         finite = numbers[np.isfinite(numbers)]
         if not finite.size or finite.max() == finite.min():
             return np.zeros_like(numbers)
-        return np.clip((numbers - finite.min()) / (finite.max() - finite.min()), 0, 1)
+        return np.asarray(np.clip((numbers - finite.min()) / (finite.max() - finite.min()), 0, 1))
     largest = float(np.max(np.abs(numbers), initial=0))
-    return np.clip(numbers / largest, -1, 1) if largest > 0 else np.zeros_like(numbers)
+    return np.asarray(np.clip(numbers / largest, -1, 1)) if largest > 0 else np.zeros_like(numbers)
 
 
 def told(quantity: str, number: float) -> str:
@@ -231,9 +233,10 @@ def draw(
                 )
             )
     low, high = _ends(choice.quantity, numbers)
+    hint = words("strip.hint") + (f" {words('strip.hint_marks')}" if choice.marks else "")
     names = StripNames(
         *(words("strip.label"), words(f"colour.{choice.quantity}"), low, high),
-        *(words("strip.unknown"), words("strip.crossed"), words("strip.marked"), words("strip.hint")),
+        *(words("strip.unknown"), words("strip.crossed"), words("strip.marked"), hint),
     )
     word_strip(
         *(choice.text, strip),

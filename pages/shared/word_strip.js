@@ -124,7 +124,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     span.classList.toggle("marked", word.marked)
     span.classList.toggle("crossed", word.crossed)
     span.classList.toggle("unknown", !word.known)
-    span.setAttribute("aria-label", [texts[i], word.value, ...word.flags].join(", "))
+    span.setAttribute("aria-label", [texts[i], word.value, ...word.flags].filter(Boolean).join(", "))
     span.onfocus = () => { strip.focused = i; mark(); show() }
     span.onblur = () => { strip.focused = null; mark(); show() }
   })

@@ -63,7 +63,7 @@ def vectors(arrays: dict[str, Any], forms: list[str]) -> np.ndarray:
 
 
 def answer(name: str, forms: list[str]) -> dict[str, Any]:
-    """Hidden states, gates, prediction, and its gradients by h_1 … h_T and x_1 … x_T."""
+    """Hidden states, gates, prediction, and its gradients by h_1 … h_T, x_1 … x_T and c_1 … c_T."""
     arrays = stored(name)
     cell = CELLS[arrays["kind"]](arrays["embedding"].shape[1], len(arrays["weight_out"]), dtype=torch.float64)
     cell.load_state_dict({key: torch.tensor(arrays[key]) for key in cell.state_dict()})
@@ -75,12 +75,14 @@ def answer(name: str, forms: list[str]) -> dict[str, Any]:
         before = states[-1]
         after = cell(x_t, before if len(before) == 2 else before[0])
         states.append(after if len(before) == 2 else (after,))
-        states[-1][0].retain_grad()
+        for state in states[-1]:
+            state.retain_grad()
         for gate, values in gates_of(arrays["kind"], cell, x_t, before, states[-1][0]).items():
             gates.setdefault(gate, []).append(values[0])
     prediction = states[-1][0][0] @ torch.tensor(arrays["weight_out"]) + float(arrays["bias_out"])
     prediction.backward()
-    return {
+    memory = {"d_memory": [state[1].grad[0].tolist() for state in states[1:]]} if len(states[0]) == 2 else {}
+    return memory | {
         "prediction": prediction.item(),
         "hidden": [state[0][0].tolist() for state in states],
         "gates": {gate: torch.stack(values).tolist() for gate, values in gates.items()},
