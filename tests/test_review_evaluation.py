@@ -351,7 +351,7 @@ def test_what_is_written_is_the_first_seeds_and_its_card_what_the_figures_say(tm
     kept = [Done(Job(name, 0, False, tmp_path), content, {}) for name in NAMES]
     other = Done(Job("gru", 1, False, tmp_path), b"of another seed", {})
     control = Done(Job("gru", 0, True, tmp_path), b"of shuffled ratings", {})
-    _write(new, [other, *kept, control], EVALUATION)
+    _write(new, [*kept, other, control], EVALUATION)
     for name in NAMES:
         assert (new / f"{name}.npz").read_bytes() == content
         assert load(name, new).read("good").prediction == pytest.approx(

@@ -355,6 +355,44 @@ def trained(kind, economy, seed=0):
     return train("lstm", TINY._replace(kind=kind, economy=economy), small_corpus(200, seed=0), seed=seed)
 
 
+def trained_by_hand(recipe, texts, seed):
+    """AdamW on the clipped gradients of each batch, written out: the parameters after the last update."""
+    rng = np.random.default_rng(seed)
+    words = vocabulary_of(texts, recipe)
+    corpus, cell = encode(texts, words, recipe.longest), new_cell(recipe, rng)
+    at = new_parameters(recipe, cell, len(words.words), rng)
+    m, v = ({name: np.zeros(values.shape) for name, values in at.items()} for _ in range(2))
+    total = recipe.epochs * math.ceil(len(texts) / recipe.size)
+    for t, batch in enumerate(_batches(corpus, recipe, rng), 1):
+        dropped = _drop(recipe, batch, rng)
+        now = type(cell)({name: at[name] for name in cell.parameters})
+        share = min(1, t / (recipe.price_rises * total))
+        g = gradients_of(recipe, now, at, corpus.parts, batch, dropped, share)
+        norm = math.sqrt(sum(float((values.astype(float) ** 2).sum()) for values in g.values()))
+        rate = recipe.rate * _share_of_rate(recipe, t, total)
+        for name, w in at.items():
+            clipped = g[name] * min(1, recipe.max_norm / norm)
+            m[name] = 0.9 * m[name] + 0.1 * clipped
+            v[name] = 0.98 * v[name] + 0.02 * clipped**2
+            step = m[name] / (1 - 0.9**t) / (np.sqrt(v[name] / (1 - 0.98**t)) + 1e-8)
+            at[name] = (w - rate * recipe.decay * w - rate * step).astype(np.float32)
+    return at
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_training_is_adamw_on_clipped_gradients_under_a_rising_price(kind):
+    recipe = TINY._replace(
+        kind=kind, epochs=2, rising=3, decay=0.9, max_norm=0.05, price=30.0, price_rises=0.8
+    )
+    texts = small_corpus(64, seed=0)
+    model, at = train("gru", recipe, texts, seed=5), trained_by_hand(recipe, texts, 5)
+    found = {"embedding": model.embedding, "grams": model.grams, "weight_out": model.weights}
+    found |= {"bias_out": np.array([model.bias]), **model.cell.parameters}
+    assert found.keys() == at.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, at[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
 KINDS = [("lstm", True), ("lstm", False), ("gru", True), ("gru", False), ("rnn", False)]
 
 

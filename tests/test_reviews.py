@@ -7,6 +7,7 @@ import math
 import shutil
 import time
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -699,6 +700,21 @@ def test_a_model_that_is_packed_and_unpacked_is_the_same(name):
     assert again.cell.parameters.keys() == m.cell.parameters.keys()
     for key, values in m.cell.parameters.items():
         np.testing.assert_array_equal(again.cell.parameters[key], values)
+
+
+def test_vectors_are_packed_in_float16_and_all_else_in_float32():
+    m = model("rnn")
+    finer = replace(m, embedding=m.embedding + 1e-7, weights=m.weights + 1e-12)
+    with np.load(io.BytesIO(packed(finer, "rnn")), allow_pickle=False) as stored:
+        assert {key: stored[key].dtype.name for key in ("embedding", "grams")} == dict.fromkeys(
+            ("embedding", "grams"), "float16"
+        )
+        names = ("weight_out", "bias_out", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        assert {stored[key].dtype.name for key in names} == {"float32"}
+        np.testing.assert_array_equal(stored["embedding"], finer.embedding.astype(np.float16))
+    assert unpacked("rnn", packed(finer, "rnn")).read(BOOK).prediction == pytest.approx(
+        finer.read(BOOK).prediction, abs=0.01
+    )
 
 
 def test_packed_bytes_do_not_depend_on_the_clock(monkeypatch):

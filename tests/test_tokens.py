@@ -77,6 +77,7 @@ def test_a_space_and_nothing_else_changes_nothing_before_it(text):
         pytest.param("看https://a.cn/x好", ["看", "<url>", "好"], id="address-in-Chinese"),
         pytest.param("@Ann_1 and @bob", ["<name>", "and", "<name>"], id="names"),
         pytest.param("nice :) :-( ;D =] :'( <3", ["nice", ":)", ":-(", ";D", "=]", ":'(", "<3"], id="faces"),
+        pytest.param("8-D ;^) =o] (: ): :3", ["8-D", ";^)", "=o]", "(:", "):", ":3"], id="more-faces"),
         pytest.param("XD xDDD xd", ["XD", "xDDD", "xd"], id="laughing"),
         pytest.param("ratio 3:3", ["ratio", "0", "0"], id="no-face-beside-a-digit"),
         pytest.param("why?! really??? yes!!!!!", ["why", "?!", "really", "??", "yes", "!!"], id="marks"),
