@@ -46,14 +46,14 @@ def wait_for_query(page: Page, key: str, value: str) -> None:
 def test_pointing_at_a_word_says_its_numbers_without_the_server(server: str, visit: Visit) -> None:
     page = visit(f"{server}/gating")
     sent: list[object] = []
-    page.on("websocket", sent.append)
-    page.evaluate("performance.clearResourceTimings()")
+    page.on("request", lambda request: sent.append(request.url))
     word = words_of(page).filter(has_text="perfectly")
     word.hover()
     page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
     opening = load("lstm").read("Amazing! This box of cereal gave me a perfectly").gates["input"][-1].mean()
     assert f"{opening:.3f}"[:4] in panel(page)
     assert "perfectly" in panel(page)
+    assert sent == []
 
 
 def test_a_word_is_picked_by_click_and_by_keyboard(server: str, visit: Visit) -> None:
@@ -62,6 +62,7 @@ def test_a_word_is_picked_by_click_and_by_keyboard(server: str, visit: Visit) ->
     wait_for_query(page, "word", "4")
     settle(page)
     assert words_of(page).nth(3).get_attribute("aria-pressed") == "true"
+    page.mouse.move(0, 0)
     words_of(page).nth(3).focus()
     page.keyboard.press("ArrowRight")
     assert "of" in panel(page)
