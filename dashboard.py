@@ -1,15 +1,17 @@
 """The RNN Gradient Lab: `streamlit run dashboard.py`. This is its overview."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, frames
+from pages.shared import charts, compute, frames, reading_lab, word_charts, word_frames
 from pages.shared.frame import SCRIPTS, open_page
-from pages.shared.numbers import from_log10
+from pages.shared.numbers import from_log10, plain
 from pages.shared.words import read_words
 
 STEPS, SEED, N = 1000, 7, 16
+PICTURES = {"clipping": charts.small_training, "gating": word_charts.small_openings}
 
 page = open_page("overview")
 words = page.words
@@ -20,9 +22,8 @@ growing, decaying = (compute.at_radius(unit_norms, radius) for radius in (1.1, 0
 updates = compute.training(system.W * 1.03, 50, 0.01, 100, SEED)
 training = frames.training_norms(updates)
 death = updates[-1].first_nan
-length = 200
-linear_path = compute.at_radius(unit_norms, 0.99)[: length + 1]
-tanh_path = compute.through_activation(system.W * 0.99, system.gradient, length, "tanh", 1.0, SEED)
+review = reading_lab.seen(reading_lab.model("lstm"), reading_lab.marked(words.of("gating")("texts.book"))[0])
+openings = reading_lab.values(review, "opening")
 
 cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
     "explosion": (
@@ -43,18 +44,27 @@ cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
         },
     ),
     "gating": (
-        frames.small_path(tanh_path),
-        {"tanh": from_log10(tanh_path[-1]), "linear": from_log10(linear_path[-1]), "steps": length},
+        word_frames.over_words(review.reading.words, {"": openings}, None),
+        {
+            "open": reading_lab.quoted(review, openings.argsort()[::-1][:2]),
+            "largest": plain(float(openings.max())),
+            "median": plain(float(np.median(openings))),
+            "rating": reading_lab.signed(review.reading.prediction),
+        },
     ),
 }
 for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.items(), strict=True):
     with column, st.container(border=True, height="stretch"):
         st.subheader(words(f"cards.{name}.title"), anchor=False)
-        draw = charts.small_training if name == "clipping" else charts.small_path
-        charts.show(draw, frame, words, key=f"card-{name}", alt_text=words(f"cards.{name}.alt"))
+        charts.show(
+            PICTURES.get(name, charts.small_path),
+            frame,
+            words,
+            key=f"card-{name}",
+            alt_text=words(f"cards.{name}.alt"),
+        )
         st.markdown(words(f"cards.{name}.text", **values))
-        if name in SCRIPTS:
-            st.page_link(SCRIPTS[name], label=words("open"))
+        st.page_link(SCRIPTS[name], label=words("open"))
 
 tariff = linear.log10_gradient_norms([[1.1]], [1.0], 50)
 grain = linear.log10_gradient_norms([[0.9]], [1.0], 50)

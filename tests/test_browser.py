@@ -20,8 +20,9 @@ PAGES = {
     "explosion": "Explosion",
     "clipping": "Clipping",
     "vanishing": "Vanishing",
+    "gating": "Gating",
 }
-MENU = ["Overview", "Explosion", "Clipping", "Vanishing"]
+MENU = ["Overview", "Explosion", "Clipping", "Vanishing", "Gating"]
 Visit = Callable[..., Page]
 
 LONGEST_LINE = """() => [...document.querySelectorAll('.vega-embed svg path')]

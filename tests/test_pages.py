@@ -87,8 +87,8 @@ def test_the_overview_has_four_cards_with_pictures_and_the_equations() -> None:
     at = open_page("overview")
     assert len(at.get("vega_lite_chart")) == 4
     assert len(at.get("latex") or at.latex) == len(words("overview")["equations"]) == 8
-    assert [link.proto.label for link in at.get("page_link")][:4] == [
-        *("Overview", "Explosion", "Clipping", "Vanishing")
+    assert [link.proto.label for link in at.get("page_link")][:5] == [
+        *("Overview", "Explosion", "Clipping", "Vanishing", "Gating")
     ]
 
 

@@ -119,6 +119,23 @@ class Line(NamedTuple):
     dash: list[int]
 
 
+def small_openings(frame: pd.DataFrame, words: Words) -> Chart:
+    """How far the gates open for each word, on a card: label, word, y."""
+    x = alt.X(
+        "label:O", title=words("axis.words"), sort="ascending", axis=alt.Axis(labels=False, ticks=False)
+    )
+    bars = alt.Chart().encode(
+        x=x,
+        y=alt.Y("y:Q", title=words("axis.gate"), axis=alt.Axis(tickCount=4)),
+        color=meaning("lstm"),
+        tooltip=[
+            alt.Tooltip("word:N", title=words("axis.word")),
+            alt.Tooltip("y:Q", title=words("axis.gate"), format=".3f"),
+        ],
+    )
+    return alt.layer(bars.mark_bar(), data=frame).properties(height=190)
+
+
 def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) -> Chart:
     rows, x, names = alt.Chart(), _words_axis(words), list(lines)
     legend = alt.Legend(
