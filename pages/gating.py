@@ -30,7 +30,7 @@ def look(choice: Choice, of: Seen) -> None:
     sizes = np.abs(of.reading.contributions)
     rnn = reading_lab.read(choice, "rnn").reading.log10_gradients
     values = {
-        "rnn": from_log10(float(rnn[-1] - rnn[0])),
+        "rnn": from_log10(float(rnn[0] - rnn[-1])),
         "late": plain(round(100 * float(sizes[len(sizes) // 2 :].sum() / sizes.sum()))),
         "largest": plain(float(openings.max())),
         "median": plain(float(np.median(openings))),
@@ -155,8 +155,7 @@ def hold(choice: Choice, of: Seen) -> None:
 def agree(choice: Choice, of: Seen) -> None:
     """How far the quantities agree on which words count, here and on the test texts."""
     own = {name: "input_gradient" if name == "gradient" else name for name in QUANTITIES}
-    sizes = {name: np.abs(reading_lab.values(of, own[name])) for name in QUANTITIES if name != "gradient"}
-    sizes["gradient"] = reading_lab.values(of, "input_gradient")
+    sizes = {name: reading_lab.sizes(of, own[name]) for name in QUANTITIES}
     tested = reading_lab.evaluation()["models"][choice.model]["mean"]["agreement"]
     rows = [
         (

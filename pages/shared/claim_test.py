@@ -11,10 +11,9 @@ from core.arrays import Array
 from core.review_evaluation import highest, predict_forms
 from pages.shared import charts, controls, frames, reading_lab, word_charts
 from pages.shared.frame import Page
-from pages.shared.reading_lab import Choice, Seen, name_of, signed
+from pages.shared.reading_lab import QUANTITIES, Choice, Seen, name_of, signed
 from pages.shared.words import Words
 
-BY = ("opening", "contribution", "share", "deletion")
 DRAWS = 200
 COMMAND = "python -m core.make_weights"
 
@@ -23,9 +22,11 @@ def section(page: Page, choice: Choice, of: Seen) -> None:
     """Some words kept: the prediction before and after, against chance, the twin, and the test texts."""
     words = page.words
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = controls.choice(page, "by", BY, "opening", name=lambda quantity: words(f"colour.{quantity}"))
+        by = controls.choice(
+            page, "by", QUANTITIES, "opening", name=lambda quantity: words(f"colour.{quantity}")
+        )
         share = controls.slider(page, "keep", 10, 100, 30) / 100
-    kept = highest(np.abs(reading_lab.values(of, by)), share)
+    kept = highest(reading_lab.sizes(of, by), share)
     after = reading_lab.read(choice, kept=[bool(keep) for keep in kept])
     reading_lab.draw(page, choice, after, key="claim-strip", picked=None, on_pick=lambda _: None)
     chance = random_predictions(of, int(kept.sum()))
@@ -58,7 +59,7 @@ def random_predictions(of: Seen, count: int) -> Array:
 
 def _of_the_twin(words: Words, choice: Choice, by: str, share: float) -> str:
     whole = reading_lab.read(choice, reading_lab.twin(choice))
-    kept = highest(np.abs(reading_lab.values(whole, by)), share)
+    kept = highest(reading_lab.sizes(whole, by), share)
     after = reading_lab.read(choice, reading_lab.twin(choice), [bool(keep) for keep in kept])
     return words(
         f"claimed.twin_{choice.training}",

@@ -186,6 +186,12 @@ def values(of: Seen, quantity: str, unit: int | None = None) -> Array:
     return kept[quantity]
 
 
+def sizes(of: Seen, quantity: str) -> Array:
+    """What the words are ranked by: the numbers without their signs, of a logarithm as it is."""
+    numbers = values(of, quantity)
+    return numbers if quantity in LOGARITHMS else np.abs(numbers)
+
+
 def shades(quantity: str, numbers: Array) -> Array:
     """−1 … 1: numbers as shares of the largest; logarithms between the smallest and the largest."""
     if quantity in LOGARITHMS:

@@ -127,13 +127,14 @@ def small_openings(frame: pd.DataFrame, words: Words) -> Chart:
     bars = alt.Chart().encode(
         x=x,
         y=alt.Y("y:Q", title=words("axis.gate"), axis=alt.Axis(tickCount=4)),
-        color=meaning("lstm"),
+        color=by_meaning("means"),
         tooltip=[
             alt.Tooltip("word:N", title=words("axis.word")),
             alt.Tooltip("y:Q", title=words("axis.gate"), format=".3f"),
         ],
     )
-    return alt.layer(bars.mark_bar(), data=frame).properties(height=190)
+    drawn = bars.transform_calculate(means="'lstm'").mark_bar()
+    return alt.layer(drawn, data=frame).properties(height=190)
 
 
 def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) -> Chart:
