@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, frames, reading_lab, word_charts, word_frames
+from pages.shared import charts, compute, frames, language, reading_lab, word_charts, word_frames
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 from pages.shared.words import read_words
@@ -64,7 +64,7 @@ for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.it
             alt_text=words(f"cards.{name}.alt"),
         )
         st.markdown(words(f"cards.{name}.text", **values))
-        st.page_link(SCRIPTS[name], label=words("open"))
+        st.page_link(SCRIPTS[name], label=words("open"), query_params=language.in_link())
 
 tariff = linear.log10_gradient_norms([[1.1]], [1.0], 50)
 grain = linear.log10_gradient_norms([[0.9]], [1.0], 50)

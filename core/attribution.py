@@ -35,6 +35,13 @@ def keeping(cell: Cell, trace: Trace) -> Array:
     return trace.gate("forget" if isinstance(cell, LSTM) else "update")
 
 
+def log10_keeping(cell: Cell, trace: Trace) -> Array:
+    """log10 of `keeping`, (T, B, H), right where the gate itself is 0 in float64."""
+    _check_gated(cell)
+    logs = cell.log10_forget(trace.record) if isinstance(cell, LSTM) else _log10_update(cell, trace)
+    return logs.transpose(0, 2, 1)
+
+
 def written(cell: Cell, trace: Trace) -> Array:
     """What each word adds to the memory, (T, B, H): i_t ∘ g_t, or the GRU's (1 − z_t) ∘ n_t.
 
@@ -84,20 +91,27 @@ def telescoped(cell: Cell, trace: Trace, weights: Array) -> Array:
 def log10_survival(cell: Cell, trace: Trace, word: int) -> Array:
     """log10 of how much of what was written at step `word` (from 0) is left, (T − word, B).
 
-    ‖∏ f_k ∘ m‖/‖m‖ with m what was written there, and the product over the steps since, 0 at the word
-    itself: how the forget gates alone treat it. Products in logarithms, so that none underflows. ValueError
-    for an RNN, or a word that isn't there.
+    ‖∏ f_k ∘ m‖/‖m‖ with m what was written there, or all alike where that was nothing, and the product over
+    the steps since, 0 at the word itself: how the forget gates alone treat it. Products in logarithms, so
+    that none underflows. ValueError for an RNN, or a word that isn't there.
     """
     steps = len(trace.states) - 1
     if not 0 <= word < steps:
         raise ValueError(f"word must be from 0 to {steps - 1}, not {word}")
+    size = np.abs(written(cell, trace)[word])
+    size = np.where(size.max(axis=-1, keepdims=True) > 0, size, 1)
+    kept = np.cumsum(log10_keeping(cell, trace)[word + 1 :], axis=0)
     with np.errstate(divide="ignore"):
-        logs = np.log10(np.abs(written(cell, trace)[word])) + np.concatenate(
-            [np.zeros_like(trace.hidden[:1]), np.cumsum(np.log10(keeping(cell, trace)[word + 1 :]), axis=0)]
-        )
-    largest = np.maximum(logs.max(axis=-1), -math.ldexp(1, 1000))
-    lengths = largest + 0.5 * np.log10(np.sum(10 ** (2 * (logs - largest[..., None])), axis=-1))
+        logs = np.log10(size) + np.concatenate([np.zeros_like(trace.hidden[:1]), kept])
+        largest = np.maximum(logs.max(axis=-1), -math.ldexp(1, 1000))
+        lengths = largest + 0.5 * np.log10(np.sum(10 ** (2 * (logs - largest[..., None])), axis=-1))
     return np.asarray(lengths - lengths[0])
+
+
+def _log10_update(cell: Cell, trace: Trace) -> Array:
+    """log10 z_t = −log10(1 + e^−a), (T, H, B)."""
+    a = 2 * trace.record["a_rz"][:, cell.hidden :]
+    return np.asarray(-np.logaddexp(0, -a) / math.log(10))
 
 
 def _squashed(c: Array) -> Array:

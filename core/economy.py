@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import Array
+from core.arrays import Array, check_choice
 from core.bptt import Gradients, Trace, backpropagate
 from core.cells import GRU, LSTM, Arrays, Cell
 
@@ -54,8 +54,7 @@ def price(cell: Cell, trace: Trace, words: Array, prices: tuple[Price, ...], sha
     counted = words[:, :, None] / (words.sum() * H)
     value = 0.0
     for name, asked, keeps in prices:
-        if name == "candidate":
-            raise ValueError("gate must be one that opens and shuts, not the candidate")
+        check_choice("gate", name, tuple(gate for gate in cell.gates if gate != "candidate"))
         k, gate = cell.gates.index(name), trace.gate(name)
         value += share * asked * float(np.sum(counted * (1 - gate if keeps else gate)))
         slope = gate * (1 - gate) * counted * (share * (-asked if keeps else asked))

@@ -16,8 +16,8 @@ CARD = """\
 # The review models
 
 Six small recurrent networks that rate a text, trained by `core.review_training` in numpy. They exist to
-show what gates do. `python -m core.make_weights` trains and tests them anew; on one machine it writes the
-same bytes.
+show what gates do. `python -m core.make_weights` trains and tests them anew; with the same numpy and a
+processor with AVX2 it writes the same bytes.
 
 | file | what it is |
 |---|---|
@@ -71,10 +71,10 @@ The Chinese model is right on {chinese:.3f} of the test reviews.
 Not a judge of people, products or texts: they are wrong on one clear sentence in five. Not an explanation:
 an opening says what a gate did, not what a word meant. They add up words, more or less: r is {negation:.2f}
 (LSTM, economy) on sentences with a negation, and "not bad" is bad to them. On tweets the VADER engine is
-better ({engine:.2f} against {tweets:.2f}). They learned from at most 60 words a text. Of what the
-words of a text of 100 words contribute, the later half has {late[lstm]:.0%} in the economy LSTM,
-{late[gru]:.0%} in the GRU, and {late[lstm-plain]:.0%} and {late[gru-plain]:.0%} in the plain ones, which all
-but forget the earlier half. Of words that they don't know they see the letters alone.
+better ({engine:.2f} against {tweets:.2f}). They learned from at most 60 words a text. Of what the words of
+a text of 100 words contribute, the later half has {late[lstm]:.0%} in the economy LSTM, {late[gru]:.0%} in
+the GRU, and {late[lstm-plain]:.0%} and {late[gru-plain]:.0%} in the plain ones, which all but forget the
+earlier half. Of words that they don't know they see the letters alone.
 """
 
 

@@ -114,7 +114,10 @@ def _once(rows: list[tuple[str, float, str]]) -> Iterator[Rated]:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    found = archive.extractfile(name)
+    try:
+        found = archive.extractfile(name)
+    except KeyError:
+        found = None
     if found is None:
         raise ValueError(f"archive must hold the file {name}")
     return found.read()

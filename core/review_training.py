@@ -2,7 +2,7 @@
 
 Mean-square error on the rating, or for good and bad the logistic loss; AdamW, with a rate that rises and
 then falls along a cosine; dropout on the vectors (the same entries for a whole text), on the last hidden
-state, and of whole words. "Economy" adds the price of `core.economy` on open gates.
+state, and of words' own rows. "Economy" adds the price of `core.economy` on open gates.
 """
 
 from __future__ import annotations

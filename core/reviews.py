@@ -36,7 +36,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = 1
 LONGEST = 500  # words that are read of a text
 LEAST_KNOWN = 0.5  # the share of words below which a prediction means nothing
-SHUT, OPEN = -1e4, 1e4  # pre-activations at which a sigmoid is 0 and 1
+SHUT, OPEN = -np.inf, np.inf  # pre-activations at which a sigmoid is 0 and 1
 AT_ONCE = 64  # texts that are read side by side while one word after another is left out
 
 CELLS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
@@ -82,11 +82,14 @@ class Vocabulary:
             return list(forms)
         return [f"{before} {form}" for before, form in zip(["<", *forms], forms, strict=False)]
 
+    def _form(self, feature: str) -> str:
+        return feature.rpartition(" ")[2] if self.pairs else feature
+
     def parts(self, features: Sequence[str]) -> Parts:
         """The rows and buckets of words, from their features."""
         each = [[_bucket(f, self.buckets)] if self.pairs else grams(f, self.buckets) for f in features]
         return Parts(
-            np.array([self.rows.get(feature.rpartition(" ")[2], 0) for feature in features], np.int64),
+            np.array([self.rows.get(self._form(feature), 0) for feature in features], np.int64),
             np.array([bucket for part in each for bucket in part], np.int64),
             np.cumsum([0, *map(len, each)])[:-1],
         )
@@ -147,9 +150,7 @@ class ReviewModel:
         `keep` has an entry for each of the words up to the limit. With nothing left to read the
         prediction is the bias. ValueError for a text without a word, or a `keep` of another length.
         """
-        tokens = self.words(text)
-        if not tokens:
-            raise ValueError("text must hold a word")
+        tokens = _some_words(text)
         unread = max(0, len(tokens) - LONGEST)
         kept = _kept(tokens[:LONGEST], keep)
         x = self.vectors([token.form for token in kept])
@@ -173,8 +174,11 @@ class ReviewModel:
         return np.asarray(unroll(self.cell, x).hidden[-1] @ self.weights + self.bias)
 
     def deletions(self, text: str, *, keep: Mask | Sequence[bool] | None = None) -> Array:
-        """What the prediction loses without each word, ŷ(text) − ŷ(text without it), (T,)."""
-        forms = [token.form for token in _kept(self.words(text)[:LONGEST], keep)]
+        """What the prediction loses without each word, ŷ(text) − ŷ(text without it), (T,).
+
+        Raises as `read` does.
+        """
+        forms = [token.form for token in _kept(_some_words(text)[:LONGEST], keep)]
         if len(forms) < 2:
             return np.array([self.predict(self.vectors(forms)[:, None])[0] - self.bias for _ in forms])
         entries: dict[str, int] = {}
@@ -191,6 +195,8 @@ class ReviewModel:
 
         ValueError for a gate that the cell doesn't have, for the candidate, or another value.
         """
+        if not self.cell.gates:
+            raise ValueError(f"gate must be that of a cell with gates, and an RNN has none, not {gate!r}")
         check_choice("gate", gate, tuple(name for name in self.cell.gates if name != "candidate"))
         if not 0 <= value <= 1:
             raise ValueError(f"value must be from 0 to 1, not {value!r}")
@@ -247,7 +253,7 @@ def load(name: str, folder: Path = WEIGHTS) -> ReviewModel:
     try:
         content = path.read_bytes()
         wanted = json.loads((folder / "index.json").read_text())["sha256"][path.name]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(f"the weights {path.name} are missing") from None
     if hashlib.sha256(content).hexdigest() != wanted:
         raise WeightsError(f"the weights {path.name} are damaged")
@@ -283,7 +289,7 @@ def unpacked(name: str, content: bytes) -> ReviewModel:
             key: values.astype(np.float64) for key, values in arrays.items() if values.dtype.kind == "f"
         }
         of_the_cell = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return ReviewModel(
+        model = ReviewModel(
             name,
             Vocabulary(
                 tuple(_read_text(arrays["words"]).split("\n")), len(floats["grams"]), bool(arrays["pairs"])
@@ -294,8 +300,26 @@ def unpacked(name: str, content: bytes) -> ReviewModel:
             floats["weight_out"],
             float(floats["bias_out"]),
         )
-    except (KeyError, OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        _check_sizes(model)
+        return model
+    except WeightsError:
+        raise
+    except (KeyError, OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise WeightsError(f"the weights of {name} can't be read: {error}") from None
+
+
+def _check_sizes(model: ReviewModel) -> None:
+    X, H = model.cell.inputs, model.cell.hidden
+    sizes = (model.embedding.shape, model.grams.shape[1:], model.weights.shape)
+    if sizes != ((len(model.vocabulary.words) + 1, X), (X,), (H,)):
+        raise WeightsError(f"the weights of {model.name} don't fit each other")
+
+
+def _some_words(text: str) -> list[Token]:
+    tokens = tokenize(text)
+    if not tokens:
+        raise ValueError("text must hold a word")
+    return tokens
 
 
 def _kept(tokens: list[Token], keep: Mask | Sequence[bool] | None) -> list[Token]:

@@ -12,24 +12,26 @@ import unicodedata
 import zlib
 from typing import NamedTuple
 
-CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 JOINER, SELECTOR = "\u200d", "\ufe0f"
+_FLAG = "[\U0001f1e6-\U0001f1ff]{2}"
 _EMOJI = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff][\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*"
-_LETTER = rf"[^\W_{CJK}]"
+_ACCENTS = "".join(filter(lambda c: unicodedata.category(c)[0] == "M", map(chr, range(0x300, 0xFE00))))
+_LETTER = rf"[^\W_{CJK}][{_ACCENTS}]*"
 _TOKEN = re.compile(
     rf"""
-    (?P<url>    (?:https?://|www\.) [^\s{CJK}]+ )
+    (?P<url>    (?i: https?:// | www\. ) [^\s{CJK}]+ )
   | (?P<name>   @ \w+ )
-  | (?P<face>   (?<!\w) (?: [:;=8] ['’]? [-o^]? [)(\]\[dDpP/\\|*3] | <3 | \(: | \): | [xX]D+ ) (?!\w) )
-  | (?P<word>   {_LETTER}+ (?: ['’] {_LETTER}+ )* )
+  | (?P<face>   (?<!\w) (?: [:;=] ['’]? [-o^]? [)(\]\[dDpP/\\|*3] | <3 | \(: | \): | [xX]D+ ) (?!\w) )
+  | (?P<word>   (?: {_LETTER} )+ (?: ['’] (?: {_LETTER} )+ )* )
   | (?P<cjk>    [{CJK}] )
-  | (?P<emoji>  {_EMOJI} (?: {JOINER} {_EMOJI} )* )
+  | (?P<emoji>  {_FLAG} | {_EMOJI} (?: {JOINER} {_EMOJI} )* )
   | (?P<mark>   [!?]+ | ！+ | ？+ )
     """,
     re.VERBOSE,
 )
 _BESIDE_WORDS = re.compile(rf"[^0-9a-z{CJK}]+")
-_REPEATED = re.compile(r"(.)\1{2,}")
+_REPEATED = re.compile(r"(\D)\1{2,}")
 STAND_INS = {"url": "<url>", "name": "<name>"}
 
 
@@ -56,7 +58,7 @@ def _form(found: re.Match[str]) -> str:
     kind, text = str(found.lastgroup), found.group()
     if kind in STAND_INS:
         return STAND_INS[kind]
-    if kind in ("face", "emoji", "cjk"):
+    if kind in ("face", "emoji"):
         return text.replace(SELECTOR, "")
     plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     return re.sub(r"\d", "0", _REPEATED.sub(r"\1\1", plain))

