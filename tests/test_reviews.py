@@ -521,7 +521,7 @@ def ranked(name, text=BOOK):
 def test_an_economy_model_opens_most_for_amazing_and_perfectly(name):
     by_opening, by_contribution = ranked(name)
     assert by_opening[:2] == ["Amazing", "perfectly"]
-    assert by_contribution[:3] == ["Amazing", "perfectly", "definitely"]
+    assert [word for word in by_contribution if word != "!"][:3] == ["Amazing", "perfectly", "definitely"]
     assert not {"buying", "will", "breakfast", "gave", "as", "be"} & set(by_opening[:5])
 
 
