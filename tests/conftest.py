@@ -81,8 +81,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
     contexts = []
 
-    def open_tab(address: str, *, width: int = 1440, height: int = 900, theme: str = "light") -> Page:
+    def open_tab(
+        address: str, *, width: int = 1440, height: int = 900, theme: str = "light", locale: str = "en-US"
+    ) -> Page:
         context = browser.new_context(
+            locale=locale,
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
             has_touch=width < 500,
