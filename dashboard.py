@@ -13,6 +13,13 @@ from pages.shared.words import read_words
 STEPS, SEED, N = 1000, 7, 16
 PICTURES = {"clipping": charts.small_training, "gating": word_charts.small_openings}
 
+FIRST = {
+    "explosion": {"rho": "0.9"},
+    "clipping": {"tab": "training"},
+    "vanishing": {"tab": "learn"},
+    "gating": {},
+}
+
 page = open_page("overview")
 words = page.words
 
@@ -64,7 +71,8 @@ for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.it
             alt_text=words(f"cards.{name}.alt"),
         )
         st.markdown(words(f"cards.{name}.text", **values))
-        st.page_link(SCRIPTS[name], label=words("open"), query_params=language.in_link())
+        st.markdown(words(f"cards.{name}.try"))
+        st.page_link(SCRIPTS[name], label=words("open"), query_params=FIRST[name] | language.in_link())
 
 tariff = linear.log10_gradient_norms([[1.1]], [1.0], 50)
 grain = linear.log10_gradient_norms([[0.9]], [1.0], 50)
@@ -72,6 +80,8 @@ left, right = st.columns(2, gap="large")
 left.markdown(words("tariffs", percent=10, price=from_log10(tariff[-1]), count=len(tariff) - 1))
 right.markdown(words("grain", percent=90, left=from_log10(grain[-1]), count=len(grain) - 1))
 
+with st.expander(words("map.title")):
+    st.markdown(words("map.text"))
 with st.expander(words("equations_title")):
     st.markdown(words("equations_note"))
     for number, equation in read_words(words.language)["overview"]["equations"].items():
@@ -79,3 +89,5 @@ with st.expander(words("equations_title")):
         label.markdown(f"**{number}**")
         formula.latex(equation)
     st.markdown(words("footnotes.title") + "\n" + words("footnotes.text"))
+with st.expander(words("references.title")):
+    st.markdown(words("references.text"))
