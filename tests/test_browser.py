@@ -59,7 +59,7 @@ def test_the_first_visit_to_a_fresh_server_shows_the_whole_frame(
     fresh_server: str, visit: Visit, path: str
 ) -> None:
     page = visit(f"{fresh_server}/{path}")
-    assert page.get_by_test_id("stPageLink-NavLink").all_inner_texts()[:4] == MENU
+    assert page.get_by_test_id("stPageLink-NavLink").all_inner_texts()[: len(MENU)] == MENU
     assert page.get_by_role("heading", level=1).inner_text() == PAGES[path]
     assert page.get_by_role("dialog").count() == 0
     assert page.get_by_test_id("stSidebarNav").count() == 0
@@ -305,3 +305,16 @@ def test_streamlit_collects_no_garbage_after_a_rerun(
         page.wait_for_function(f"location.search === '?rho={expected}'")
     settle(page)
     assert (collections.read_text() if collections.exists() else "") == before
+
+
+@pytest.mark.parametrize(
+    ("page_name", "leads_to"),
+    [("Explosion", "rho=0.9"), ("Clipping", "tab=training"), ("Vanishing", "tab=learn")],
+)
+def test_a_card_leads_to_what_to_try_first(server: str, visit: Visit, page_name: str, leads_to: str) -> None:
+    page = visit(server)
+    card = [*PAGES.values()].index(page_name) - 1
+    page.get_by_role("link", name="Open the page").nth(card).click()
+    page.get_by_role("heading", name=page_name, level=1).wait_for()
+    settle(page)
+    assert leads_to in page.url
