@@ -86,5 +86,5 @@ def _on_the_test(words: Words, choice: Choice) -> None:
         key="claim",
         alt_text=words("claimed.alt"),
     )
-    st.markdown(words("claimed.test"))
+    st.markdown(words("claimed.test_chinese" if choice.chinese else "claimed.test"))
     st.code(COMMAND, language="sh")

@@ -284,7 +284,8 @@ def story(words: Words, choice: Choice, of: Seen) -> list[str]:
     if not reading.scored:
         told_now.append(words("read.unknown", known=plain(100 * LEAST_KNOWN)))
     elif choice.chinese:
-        told_now.append(words("read.chinese", share=plain(round(100 / (1 + math.exp(-reading.prediction))))))
+        share = plain(round(100 / (1 + math.exp(-reading.prediction))))
+        told_now.append(words("read.chinese", share=share, odds=signed(reading.prediction)))
     else:
         told_now.append(words("read.rating", rating=signed(reading.prediction)))
     order = np.argsort(-openings, kind="stable")
