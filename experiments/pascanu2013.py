@@ -71,7 +71,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS = {
-    "paper": Setting(0.01, 1.0, 4.0, INITIALISATIONS, (10, 20, 30, 50), 5, 20_000),
+    "paper": Setting(0.01, 1.0, 4.0, INITIALISATIONS, (10, 20, 30, 50), 5, 200_000),
     "ours": Setting(0.1, 1.0, 4.0, ("basic tanh", "smart tanh"), (10, 20, 30, 50, 70), 20, 6_500),
 }
 
