@@ -7,8 +7,19 @@ import streamlit as st
 
 from core import cliff
 from core.clipping import clip_by_norm, clip_by_value
-from pages.shared import charts, cliff_lab, compute, controls, directions, frames, order_run, published
-from pages.shared.frame import open_page
+from core.tasks import Recall
+from pages.shared import (
+    charts,
+    cliff_lab,
+    compute,
+    controls,
+    directions,
+    frames,
+    language,
+    order_run,
+    published,
+)
+from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 
 DELAY, UPDATES, THRESHOLD = 40, 60, 1.0
@@ -23,7 +34,16 @@ def look() -> None:
     """What to try."""
     near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
     values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
+    values |= {"start": plain(cliff.START), "foot": plain(cliff_lab.WALL_FROM)}
     st.markdown(words("look.text", steps=cliff.STEPS, target=plain(cliff.TARGET), **values))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(words("look.flights"), width="content")
+        for w, b in cliff_lab.FLIGHTS:
+            st.page_link(
+                SCRIPTS["clipping"],
+                label=words("look.flight", w=f"{w:g}", b=f"{b:g}".replace("-", "−")),
+                query_params={"w": f"{w:g}", "b": f"{b:g}"} | language.in_link(),
+            )
 
 
 def direction() -> None:
@@ -81,11 +101,12 @@ def cannot() -> None:
             differ=found.differ,
             count=f"{found.parameters:,}",
             right=plain(100 * found.accuracy),
+            chance=plain(100 / Recall(DELAY).symbols),
         )
     )
     charts.show(
         charts.vanishing_losses,
-        frames.curves({words("cut.free"): found.free, words("cut.clipped"): found.clipped}),
+        frames.curves({words("cut.clipped"): found.clipped, words("cut.free"): found.free}),
         words,
         key="cannot",
         alt_text=words("cannot.alt"),
@@ -109,10 +130,11 @@ def cap() -> None:
             reached=reached,
         )
     )
-    shown = prices[: borders + 1]
+    shown, ceiling = prices[: borders + 1], np.full(borders + 1, math.log10(limit))
+    drawn = {"cap.limit": ceiling, "cap.capped": np.minimum(shown, ceiling), "cap.free": shown}
     charts.show(
         charts.capped,
-        frames.curves({words("cap.free"): shown, words("cap.capped"): np.minimum(shown, math.log10(limit))}),
+        frames.curves({words(name): values for name, values in drawn.items()}),
         words,
         key="cap",
         alt_text=words("cap.alt"),
@@ -136,11 +158,14 @@ with surface:
         cliff_lab.relief(),
         cliff_lab.descents(settings),
         words,
-        key=cliff_lab.KEY,
+        key=cliff_lab.key(),
         alt_text=words("surface.alt"),
         on_select="rerun",
     )
+    st.markdown(words("surface.legend"))
 with reading:
+    for sentence in cliff_lab.story(words, settings, free, clipped):
+        st.markdown(sentence)
     charts.show(
         charts.cliff_norms,
         cliff_lab.norms(words, settings),
@@ -148,7 +173,5 @@ with reading:
         key="cliff-norms",
         alt_text=words("surface.alt_norms"),
     )
-    for sentence in cliff_lab.story(words, settings, free, clipped):
-        st.markdown(sentence)
 
 SECTIONS[controls.section(page, tuple(SECTIONS))]()

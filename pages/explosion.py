@@ -53,7 +53,7 @@ def plane(lab: Lab) -> None:
 def powers(lab: Lab) -> None:
     """W, Wᵀ and W^k as entries, and whose gradient it is after k steps."""
     steps = lab.settings.steps
-    st.latex(words("powers.equation"))
+    st.markdown(f"$$\n{words('powers.equation')}\n$$")  # st.latex makes its box a little too narrow
     k = controls.slider(page, "at", 0, steps, min(30, steps))
     entries, modes = st.columns([1, 1], gap="large")
     with entries:

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.attribution import log10_survival
-from core.review_evaluation import QUANTITIES, rank_correlation
+from core.review_evaluation import QUANTITIES, highest, rank_correlation
 from core.reviews import LEAST_KNOWN, LONGEST
 from pages.shared import charts, claim_test, controls, reading_lab, word_charts, word_frames
 from pages.shared.frame import open_page
@@ -17,6 +17,8 @@ COLUMNS = (
     *("opening with deletion", "contribution with deletion", "kept, opening"),
 )
 SMALL_LOAD = 0.2  # of the largest opening
+MOST_OPEN = 0.3  # the share of words that count as picked out by the gates
+TEACHES = -1.0  # decades that the RNN's gradient must fall to be spoken of
 
 page = open_page("gating")
 words = page.words
@@ -24,24 +26,34 @@ words = page.words
 
 def look(choice: Choice, of: Seen) -> None:
     """What to try, and what the colours are not."""
-    openings = reading_lab.values(of, "opening")
+    openings, sizes = reading_lab.values(of, "opening"), reading_lab.sizes(of, "contribution")
     other = of if choice.chinese else reading_lab.read(choice, reading_lab.twin(choice))
     others = reading_lab.values(other, "opening")
-    sizes = np.abs(of.reading.contributions)
-    rnn = reading_lab.read(choice, "rnn").reading.log10_gradients
     values = {
-        "rnn": from_log10(float(rnn[0] - rnn[-1])),
         "late": plain(round(100 * float(sizes[len(sizes) // 2 :].sum() / sizes.sum()))),
         "largest": plain(float(openings.max())),
         "median": plain(float(np.median(openings))),
         "other_largest": plain(float(others.max())),
         "other_median": plain(float(np.median(others))),
+        "other_rating": signed(other.reading.prediction),
         "open": reading_lab.quoted(of, np.argsort(-openings)[:2]),
         "adding": reading_lab.quoted(of, np.argsort(-sizes)[:3]),
     }
     st.markdown(words("look.chinese" if choice.chinese else f"look.{choice.training}", **values))
-    if choice.marks:
-        st.markdown(words("look.marks"))
+    rnn = reading_lab.read(choice, "rnn").reading.log10_gradients
+    if not choice.chinese and rnn[0] - rnn[-1] < TEACHES:
+        st.markdown(words("look.gradient", rnn=from_log10(float(rnn[0] - rnn[-1]))))
+    if choice.marks and choice.training == "economy":
+        most = highest(openings, MOST_OPEN)
+        marked = np.array([reading_lab.is_marked(choice, word.start) for word in of.reading.words])
+        st.markdown(
+            words(
+                "look.marks",
+                share=plain(100 * MOST_OPEN),
+                picked=reading_lab.quoted(of, np.flatnonzero(marked & most)),
+                left=reading_lab.quoted(of, np.flatnonzero(marked & ~most)),
+            )
+        )
 
 
 def gates(choice: Choice, of: Seen) -> None:
@@ -49,6 +61,7 @@ def gates(choice: Choice, of: Seen) -> None:
     names = tuple(gate for gate in of.model.cell.gates if gate != "candidate")
     gate = controls.choice(page, f"gate_of_{len(names)}", names, names[0], name=lambda g: words(f"gate.{g}"))
     st.markdown(words(f"gates.{gate}"))
+    reading_lab.say_window(words, choice, of)
     charts.show(
         word_charts.gate,
         word_frames.gate(of.reading.words, of.reading.gates[gate], choice.picked),
@@ -79,6 +92,8 @@ def survival(choice: Choice, of: Seen) -> None:
 
 def along(choice: Choice, of: Seen) -> None:
     """The prediction after each word."""
+    if not reading_lab.says_a_rating(words, of):
+        return
     count = len(of.reading.words)
     until = controls.slider(page, "until", 1, count, count) if count > 1 else 1
     so_far = np.array([of.model.bias, *of.reading.so_far])
@@ -97,7 +112,7 @@ def along(choice: Choice, of: Seen) -> None:
     }
     charts.show(
         word_charts.SO_FAR[reading_lab.style(choice)],
-        word_frames.over_words(of.reading.words, paths, until - 1),
+        word_frames.over_words(of.reading.words, paths, until - 1, told=signed),
         words,
         key="along",
         alt_text=words("along.alt"),
@@ -111,12 +126,15 @@ def claim(choice: Choice, of: Seen) -> None:
 
 def hold(choice: Choice, of: Seen) -> None:
     """A gate held at a value, and words clicked away."""
+    st.markdown(words("hold.how"))
     names = tuple(gate for gate in of.model.cell.gates if gate != "candidate")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         gate = controls.choice(
             page, f"hold_of_{len(names)}", ("none", *names), "none", name=lambda g: words(f"gate.{g}")
         )
         percent = controls.slider(page, "held_at", 0, 100, 100) if gate != "none" else 100
+    if not reading_lab.says_a_rating(words, of):
+        return
     out = controls.indices(page, "out", len(choice.tokens))
     held = of.model if gate == "none" else of.model.holding(gate, percent / 100)
     after = reading_lab.seen(held, choice.text, [k not in out for k in range(len(choice.tokens))])
@@ -137,19 +155,20 @@ def hold(choice: Choice, of: Seen) -> None:
             else words("hold.gate", gate=words(f"gate.{gate}"), at=percent),
         )
     )
+    drawn = {words("hold.free"): (of.reading.words, of.reading.log10_gradients)}
+    if gate != "none" or out:
+        drawn[words("hold.held")] = (after.reading.words, after.reading.log10_gradients)
     charts.show(
         word_charts.held,
-        word_frames.beside(
-            of.reading.words,
-            {
-                words("hold.free"): (of.reading.words, of.reading.log10_gradients),
-                words("hold.held"): (after.reading.words, after.reading.log10_gradients),
-            },
-        ),
+        word_frames.beside(of.reading.words, drawn),
         words,
         key="hold",
         alt_text=words("hold.alt"),
     )
+    if np.isneginf(after.reading.log10_gradients).any():
+        st.markdown(words("hold.zero"))
+    if out:
+        st.button(words("hold.restore"), on_click=controls.forget, args=(page, "out"))
 
 
 def agree(choice: Choice, of: Seen) -> None:
@@ -171,15 +190,15 @@ def agree(choice: Choice, of: Seen) -> None:
     st.markdown(
         "\n".join([words("agree.head"), "|---|---|--:|--:|", *(row for _, row in sorted(rows)[::-1])])
     )
-    with_deletion = {pair.split(", ")[0]: on_test for pair, on_test in tested.items() if "deletion" in pair}
-    order = sorted(with_deletion, key=lambda name: with_deletion[name])
+    mean = reading_lab.evaluation()["models"][choice.model]["mean"]
+    contributions = reading_lab.values(of, "contribution")
     st.markdown(
         words(
             "agree.read",
-            best=words(f"colour.{own[order[-1]]}"),
-            most=reading_lab.correlation(with_deletion[order[-1]]),
-            worst=words(f"colour.{own[order[0]]}"),
-            least=reading_lab.correlation(with_deletion[order[0]]),
+            opening=reading_lab.correlation(tested["opening, deletion"]),
+            gradient=reading_lab.correlation(tested["gradient, deletion"]),
+            contribution=reading_lab.correlation(mean["contribution with deletion"]),
+            here=reading_lab.correlation(rank_correlation(contributions, reading_lab.values(of, "deletion"))),
         )
     )
 
@@ -188,8 +207,8 @@ def fails(choice: Choice, _of: Seen) -> None:
     """Where the models are wrong."""
     name = name_of(choice.network, choice.training)
     reader = reading_lab.model(name)
-    texts = [words(f"fails.{failure}") for failure in FAILURES]
-    rows = [f"| {text} | {signed(reader.read(text).prediction)} |" for text in texts]
+    said = {failure: signed(reader.read(words(f"fails.{failure}")).prediction) for failure in FAILURES}
+    rows = [f"| {words(f'fails.{failure}')} | {rating} |" for failure, rating in said.items()]
     head = words("fails.head", name=words(f"cells.{choice.network}_{choice.training}"))
     st.markdown("\n".join([head, "|---|--:|", *rows]))
     found = reading_lab.evaluation()
@@ -204,29 +223,34 @@ def fails(choice: Choice, _of: Seen) -> None:
             late=plain(round(100 * figures["later half"])),
             known=plain(100 * LEAST_KNOWN),
             most=LONGEST,
+            bad=said["bad"],
+            not_bad=said["not_bad"],
             **{key: reading_lab.correlation(number) for key, number in numbers.items()},
         )
     )
 
 
-def convoy(_choice: Choice, of: Seen) -> None:
+def convoy(choice: Choice, of: Seen) -> None:
     """The grain analogy goes on: a convoy that decides what to carry."""
     openings, trace = reading_lab.values(of, "opening"), of.reading.trace
-    if trace is None:
-        return
     word = int(np.argmax(openings))
-    left = log10_survival(trace.cell, trace, word)[-1, 0]
+    stages = len(openings) - 1 - word
+    if trace is None or not stages:
+        st.markdown(words("convoy.short"))
+        return
+    left = float(log10_survival(trace.cell, trace, word)[-1, 0])
     st.markdown(
         words(
-            "convoy.text",
+            "convoy.plain" if choice.training == "plain" else "convoy.text",
             word=reading_lab.quoted(of, [word]),
             loaded=plain(100 * float(openings[word])),
             small=int(np.sum(openings < SMALL_LOAD * openings.max())),
             limit=plain(100 * SMALL_LOAD),
+            median=plain(100 * float(np.median(openings))),
             count=len(openings),
-            stages=len(openings) - 1 - word,
-            left=plain(100 * 10 ** float(left)),
-            eaten=plain(100 * (1 - float(reading_lab.values(of, "keeping").mean()))),
+            stages=stages,
+            left=from_log10(left + 2),
+            eaten=plain(100 * (1 - 10 ** (left / stages))),
         )
     )
 
@@ -250,8 +274,8 @@ def figures(_choice: Choice, _of: Seen) -> None:
     st.markdown(words("figures.text", test=f"{found['texts']['test']:,}", chinese=chinese))
     st.markdown("\n".join([words("figures.head"), "|---" + "|--:" * len(COLUMNS) + "|", *rows]))
     st.markdown(words("figures.read"))
-    st.code(claim_test.COMMAND, language="sh")
-    st.code(words("figures.code"), language="python")
+    st.code(claim_test.COMMAND, language=None, wrap_lines=True)
+    st.code(words("figures.code"), language=None, wrap_lines=True)
 
 
 SECTIONS = {
@@ -286,11 +310,11 @@ def at_the_word() -> None:
             picked=choice.picked,
             on_pick=lambda which: controls.set_index(page, "word", which),
         )
-        st.caption(words(f"meaning.{choice.quantity}"))
     with reading:
         for sentence in reading_lab.story(words, choice, of):
             st.markdown(sentence)
     paths = reading_lab.gradients(words, choice)
+    reading_lab.say_window(words, choice, of)
     charts.show(
         word_charts.GRADIENTS[reading_lab.style(choice)],
         word_frames.over_words(of.reading.words, paths, choice.picked),

@@ -23,14 +23,16 @@ CHROMIUM_FLAGS = [
 ]
 
 
-def start_server(script: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start `streamlit run` as a user would, and wait until it answers."""
+def start_server(script: Path, folder: Path, base: str = "") -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    if base:
+        command += ["--server.baseUrlPath", base]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     for _ in range(START_LIMIT * 10):
         try:
             urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()

@@ -216,30 +216,77 @@ def test_a_run_trains_live_while_another_visitor_drags(server: str, visit: Visit
     trainer.get_by_role("button", name="Train", exact=True).wait_for()
 
 
-def test_a_click_on_the_surface_moves_the_start(server: str, visit: Visit) -> None:
-    page = visit(f"{server}/clipping")
+def start_on_the_cliff(page: Page) -> dict[str, float]:
+    """Where the descent starts, by the boxes, which say the same as the link."""
+    settle(page)
+    shown = {
+        key: float(page.get_by_role("spinbutton", name=name).input_value())
+        for key, name in (("w", "Start at w"), ("b", "and b"))
+    }
+    linked = {key: float(value[0]) for key, value in parse_qs(urlsplit(page.url).query).items()}
+    assert shown == {"w": 4.75, "b": -2.75} | linked
+    return shown
+
+
+def click_on_the_cliff(page: Page, x: float, y: float) -> dict[str, float]:
+    """The start after a click at a share of the picture's size."""
     box = page.locator(".vega-embed svg").first.bounding_box()
     assert box is not None
+    before = page.url
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.wait_for_function("before => location.href !== before", arg=before)
+    return start_on_the_cliff(page)
 
-    def click(x: float, y: float) -> dict[str, float]:
-        """The start, by the boxes and the link, after a click at a share of the picture's size."""
-        before = page.url
-        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-        page.wait_for_function("before => location.href !== before", arg=before)
-        settle(page)
-        shown = {
-            key: float(page.get_by_role("spinbutton", name=name).input_value())
-            for key, name in (("w", "Start at w"), ("b", "and b"))
-        }
-        linked = {key: float(value[0]) for key, value in parse_qs(urlsplit(page.url).query).items()}
-        assert shown == pytest.approx(linked, abs=0.01)
-        return linked
 
-    right, left = click(0.8, 0.7), click(0.5, 0.3)
+def test_a_click_on_the_surface_moves_the_start(server: str, visit: Visit) -> None:
+    page = visit(f"{server}/clipping")
+    right, left = click_on_the_cliff(page, 0.8, 0.7), click_on_the_cliff(page, 0.5, 0.3)
     assert 5 < right["w"] < 7
     assert -4 < right["b"] < -2.5
     assert left["w"] < right["w"] - 1
     assert left["b"] > right["b"] + 1
+    page.go_back()
+    page.wait_for_function("w => location.search.includes(`w=${w}&`)", arg=right["w"])
+    assert start_on_the_cliff(page) == right
+    page.go_back()
+    page.wait_for_function("location.search === ''")
+    assert start_on_the_cliff(page) == {"w": 4.75, "b": -2.75}
+
+
+def test_the_same_spot_can_be_clicked_again_after_a_box_was_used(server: str, visit: Visit) -> None:
+    page = visit(f"{server}/clipping")
+    first = click_on_the_cliff(page, 0.8, 0.7)
+    box = page.get_by_role("spinbutton", name="Start at w")
+    box.fill("4.123")
+    box.press("Enter")
+    page.wait_for_function("location.search.includes('w=4.123')")
+    assert start_on_the_cliff(page) == first | {"w": 4.123}
+    assert click_on_the_cliff(page, 0.8, 0.7) == first
+
+
+def test_boxes_on_the_cliff_keep_their_grid_and_their_last_number(server: str, visit: Visit) -> None:
+    page = visit(f"{server}/clipping?w=5.75")
+    box = page.get_by_role("spinbutton", name="Start at w")
+    box.press("ArrowUp")
+    page.wait_for_function("location.search.includes('w=5.875')")
+    assert start_on_the_cliff(page)["w"] == 5.875
+    box.press("ArrowUp")
+    page.wait_for_function("location.search.includes('w=6')")
+    assert start_on_the_cliff(page)["w"] == 6
+    box.fill("")
+    box.press("Enter")
+    page.wait_for_function("document.querySelector('input[aria-label=\"Start at w\"]').value === '6'")
+    assert start_on_the_cliff(page)["w"] == 6
+
+
+def test_a_start_that_flies_is_one_click_away(server: str, visit: Visit) -> None:
+    page = visit(f"{server}/clipping?pace=0.3")
+    page.evaluate("window.kept = true")
+    page.get_by_role("link", name="w = 5.125, b = −2.75").click()
+    page.wait_for_function("location.search === '?w=5.125'")
+    assert start_on_the_cliff(page) == {"w": 5.125, "b": -2.75}
+    assert "out of the picture" in page.get_by_test_id("stMain").inner_text()
+    assert page.evaluate("window.kept")
 
 
 def test_a_matrix_is_uploaded_and_a_bad_one_leaves_the_picture(

@@ -15,11 +15,12 @@ from tests.conftest import settle
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
+CROSSED = "The review, words crossed out"
 MINE = "A wonderful camera, but the manual is useless."
 
 
-def words_of(page: Page, strip: int = 0) -> Locator:
-    return page.get_by_role("group", name="The review, word by word").nth(strip).locator(".word")
+def words_of(page: Page, label: str = "The review, word by word") -> Locator:
+    return page.get_by_role("group", name=label).locator(".word")
 
 
 def panel(page: Page) -> str:
@@ -98,15 +99,15 @@ def test_a_review_is_typed_read_and_passed_on(server: str, visit: Visit) -> None
 def test_words_are_crossed_out_one_by_one(server: str, visit: Visit) -> None:
     page = visit(f"{server}/gating?tab=hold")
     for k, out in ((0, "1"), (10, "1,11")):
-        words_of(page, 1).nth(k).click()
+        words_of(page, CROSSED).nth(k).click()
         wait_for_query(page, "out", out)
         settle(page)
-    struck = words_of(page, 1).evaluate_all(
+    struck = words_of(page, CROSSED).evaluate_all(
         "all => all.map(w => getComputedStyle(w).textDecorationLine.includes('line-through'))"
     )
     assert [k for k, through in enumerate(struck) if through] == [0, 10]
     page.get_by_text("2 words are crossed out").wait_for()
-    words_of(page, 1).nth(0).click()
+    words_of(page, CROSSED).nth(0).click()
     wait_for_query(page, "out", "11")
 
 

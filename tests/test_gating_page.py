@@ -32,9 +32,9 @@ def number(text: str) -> float:
     return float(text.replace("−", "-").replace(",", ""))
 
 
-def numbers_said(at: AppTest, start: str) -> list[float]:
-    """The bold numbers with a sign in the first markdown that begins so."""
-    text = next(markdown.value for markdown in at.markdown if markdown.value.startswith(start))
+def numbers_said(at: AppTest, said_here: str) -> list[float]:
+    """The bold numbers with a sign in the first markdown that says so."""
+    text = next(markdown.value for markdown in at.markdown if said_here in markdown.value)
     return [number(found) for found in re.findall(r"\*\*([+−][\d.]+)\*\*", text)]
 
 
@@ -171,7 +171,7 @@ def test_a_gate_is_held_and_words_are_clicked_away() -> None:
     keep = [k not in (0, 10) for k in range(len(tokenize(BOOK)))]
     held = load("lstm").holding("forget", 0.5).read(BOOK, keep=keep)
     assert np.all(held.gates["forget"] == 0.5)
-    assert numbers_said(at, "**Click words")[1] == pytest.approx(held.prediction, abs=0.006)
+    assert numbers_said(at, "crossed out. The prediction")[1] == pytest.approx(held.prediction, abs=0.006)
     assert [k for k, word in enumerate(strip(at, 1)["words"]) if word["crossed"]] == [0, 10]
     changed = rows(at, SECOND)
     changed = changed[changed["name"] == words("common")["hold"]["held"]].sort_values("label")
@@ -180,7 +180,7 @@ def test_a_gate_is_held_and_words_are_clicked_away() -> None:
 
 def test_every_word_can_be_crossed_out() -> None:
     at = open_page("gating", review="own", text="So good", tab="hold", out="1,2")
-    assert numbers_said(at, "**Click words")[1] == pytest.approx(load("lstm").bias, abs=0.006)
+    assert numbers_said(at, "crossed out. The prediction")[1] == pytest.approx(load("lstm").bias, abs=0.006)
 
 
 def test_agreement_is_the_rank_correlation_of_what_is_measured() -> None:

@@ -249,14 +249,22 @@ def test_a_gru_learns_what_comes_after_a_short_delay() -> None:
     assert said(at, "**The GRU has learned it**")
 
 
-def test_a_run_ends_at_its_bound_and_says_that_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recall_run, "BOUND", 0.2)
+@pytest.mark.parametrize(
+    ("bound", "most", "told"),
+    [("ENOUGH", 3, "**The RNN has not learned it**"), ("BOUND", 0.05, "**Time was up** after 0.05 s")],
+)
+def test_a_run_ends_at_its_bound_and_says_which(
+    bound: str, most: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recall_run, bound, most)
     at = open_page("vanishing", tab="learn", learner="rnn", delay="60")
     settled(at.button(key="vanishing-train").click().run())
-    for _ in range(5):
+    for _ in range(20):
         settled(at.run())
+        if at.button(key="vanishing-train").label == "Train":
+            break
     assert at.button(key="vanishing-train").label == "Train"
-    assert said(at, "**The RNN has not learned it**")
+    assert said(at, told)
 
 
 def test_another_setting_stops_a_run_and_another_cell_is_drawn_beside_it() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pages.shared import charts, frames
+from pages.shared import charts, frames, order_run
 from pages.shared.frames import Line
 from pages.shared.numbers import from_log10, plain, power_of_ten
 from pages.shared.own_matrix import from_link, to_link
@@ -23,6 +23,7 @@ from pages.shared.words import Words
 from tests.conftest import ROOT
 
 WORDS = Words("en", "explosion")
+PAIR = order_run.Settings(length=10, units=4, rate=0.1, threshold=1, activation="tanh", seed=0)
 SOURCES = [ROOT / "dashboard.py", *(ROOT / "pages").rglob("*.py")]
 
 rough_paths = arrays(np.float64, st.integers(1, 2000), elements=st.floats(-1e4, 1e4))
@@ -92,7 +93,7 @@ FRAMES = {
     charts.arrows: frames.arrows(Words("en", "clipping"), {"norm": [(0.0, 0.0), (1.0, 1.0)]}),
     charts.order_accuracy: frames.learning(WORDS, {"free": [0.2, 0.4]}, 0.25, "cut"),
     charts.order_losses: frames.learning(WORDS, {"free": [1.2, 1.4]}, 1.4, "cut"),
-    charts.order_norms: frames.order_norms(WORDS, {}, (0.5, 10)),
+    charts.order_norms: frames.order_norms(WORDS, order_run.begin(PAIR), (0.5, 10)),
     charts.vanishing_losses: frames.curves({"a": [1.0, 2.0]}),
     charts.success: frames.points({"a": [(10.0, 0.5), (20.0, 0.1)]}),
     charts.capped: frames.curves({"a": [1.0, 2.0]}),

@@ -40,7 +40,7 @@ SAME_IN_CHINESE = {
     *("vanishing.gates.left.rnn", "vanishing.gates.left.lstm", "vanishing.gates.left.gru"),
     *("common.start.chrono", "common.activation.tanh", "common.method_names.sgd"),
     *(f"common.axis.{norm}_norm" for norm in ("gradient", "weight_gradient", "error_gradient")),
-    *("common.axis.output_gradient", "common.axis.log10_norm", "common.axis.power_norm"),
+    *("common.axis.log10_norm", "common.axis.power_norm"),
     *("common.axis.w", "common.axis.b", "gating.short.gradient"),
     *("explosion.powers.equation", "explosion.powers.W", "explosion.powers.transpose"),
     *("explosion.training.cause.inf·0", "explosion.training.cause.inf−inf"),

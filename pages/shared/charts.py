@@ -8,6 +8,7 @@ the data, so that new data is drawn in place.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -23,9 +24,13 @@ MEANINGS = (
     *("growing", "decaying", "neutral", "rnn", "lstm", "gru", "bound"),
     *("float16", "bfloat16", "float32", "float64", "text"),
 )
+CUT_NORMS = ("after", "free", "before")  # in this order: the first is solid, the second dashed
+CUT = {"clipped": "text", "after": "text", "free": "growing", "before": "neutral"}
 DASHES = [[1, 0], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2]]
 LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
+FEW_DECADES = 2  # on an axis of less, numbers between the powers of ten are ticked, too
+NARROW = 480  # pixels: a legend has two columns on what is narrower
 CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
 Range: TypeAlias = tuple[float, float]
@@ -181,11 +186,12 @@ def meaning(name: str) -> alt.ColorDatum:
 
 def decades(**options: Any) -> alt.Axis:
     """An axis of log10 values, ticked as powers of ten, or as plain numbers where it spans less than two."""
-    value = "datum.value"
+    value, span = "datum.value", "abs(domain('y')[1] - domain('y')[0])"
     label = (
-        f"abs({value} - round({value})) < 1e-6 ? {powers_of_ten(value)} : format(pow(10, {value}), '.2~r')"
+        f"abs({value} - round({value})) < 1e-6 && ({span} >= {FEW_DECADES} || abs({value}) > 3)"
+        f" ? {powers_of_ten(value)} : format(pow(10, {value}), '.2~r')"
     )
-    return alt.Axis(labelExpr=label, tickMinStep=0.1, **options)
+    return alt.Axis(labelExpr=label, tickMinStep=alt.ExprRef(f"{span} < {FEW_DECADES} ? 0.1 : 1"), **options)
 
 
 def _whole_steps(**options: Any) -> alt.Axis:
@@ -265,33 +271,49 @@ def losses(frame: pd.DataFrame, words: Words) -> Chart:
 
 def order_accuracy(frame: pd.DataFrame, words: Words) -> Chart:
     """The share of right answers over the updates, clipped and not: name, k, y."""
-    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("learn.guess"): "neutral"}
-    return _learning(frame, words, lines, words("axis.accuracy"), share=True)
+    chart = _learning(frame, words, _cut_and_guess(words), words("axis.accuracy"), share=True)
+    return alt.layer(*_with_ends(chart, words))
 
 
 def order_norms(frame: pd.DataFrame, words: Words) -> Chart:
-    """log10 of the gradient's norm over the updates, clipped and not, and a band: name, k, y."""
-    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("cut.after"): "text"}
-    lines |= {words("cut.times", times=times): "neutral" for times in ("0.5", "10")}
-    chart = _named_lines(frame, words("axis.update"), words("axis.weight_gradient_norm"), lines)
-    return chart.properties(height=280)
+    """log10 of the gradient's norm over the updates, clipped and not: name, k, y; with k = 0, a band."""
+    lines = _named_lines(
+        frame, words("axis.update"), words("axis.weight_gradient_norm"), _cut(words, *CUT_NORMS)
+    )
+    edges = alt.Chart(frame).transform_filter("datum.k == 0")
+    colour = alt.ColorDatum(words("cut.before"))
+    band = edges.mark_rect(fillOpacity=0.18).encode(y="min(y):Q", y2="max(y)", color=colour)
+    name = edges.mark_text(align="left", baseline="top", fontSize=13, dy=4).encode(
+        x=alt.value(8), y="max(y):Q", text="name:N", color=colour
+    )
+    drawn = _with_ends(lines.transform_filter("datum.k > 0"), words)
+    return alt.layer(band, *drawn, name).properties(height=330)
 
 
 def order_losses(frame: pd.DataFrame, words: Words) -> Chart:
-    """The cross-entropy over the updates, clipped and not: name, k, y."""
-    lines = {words("cut.clipped"): "text", words("cut.free"): "growing", words("learn.guess"): "neutral"}
-    return _learning(frame, words, lines, words("axis.cross_entropy"), share=False)
+    """The cross-entropy over the updates, clipped and not, on a log scale: name, k, y."""
+    chart = _learning(frame, words, _cut_and_guess(words), words("axis.cross_entropy"), share=False)
+    chart.encoding.y = alt.Y("y:Q", title=words("axis.cross_entropy"), axis=decades(tickCount=5))
+    chart = chart.transform_filter("datum.y > 0").transform_calculate(y="log(datum.y) / LN10")
+    return alt.layer(*_with_ends(chart, words))
+
+
+def _with_ends(lines: alt.Chart, words: Words) -> tuple[alt.Chart, alt.Chart]:
+    """The lines, and a dot where each ends: a run that died at once has no more than that."""
+    last = f"datum.k == datum.last && datum.name != {json.dumps(words('learn.guess'))}"
+    dots = lines.mark_point(filled=True, size=70, opacity=1).encode(strokeDash=alt.value([1, 0]))
+    return lines, dots.transform_joinaggregate(last="max(k)", groupby=["name"]).transform_filter(last)
 
 
 def vanishing_losses(frame: pd.DataFrame, words: Words) -> Chart:
     """The loss of a vanishing run, clipped and not, which are one line: name, k, y."""
-    lines = {words("cut.free"): "growing", words("cut.clipped"): "text"}
+    lines = _cut(words, "clipped", "free")
     return _learning(frame, words, lines, words("axis.cross_entropy"), share=False)
 
 
 def success(frame: pd.DataFrame, words: Words) -> Chart:
     """The share of seeds that learned the task, by the length of its sequences: name, k, y."""
-    means = {"sgd": "growing", "clip": "text", "clip+omega": "decaying"}
+    means = {"clip": CUT["clipped"], "sgd": CUT["free"], "clip+omega": "neutral"}
     lines = {words(f"method_names.{method}"): meaning for method, meaning in means.items()}
     rows = alt.Chart(frame).encode(
         x=alt.X(
@@ -310,9 +332,18 @@ def success(frame: pd.DataFrame, words: Words) -> Chart:
 
 
 def capped(frame: pd.DataFrame, words: Words) -> Chart:
-    """The price of goods after each border, with a cap and without: name, k, y."""
-    lines = {words("cap.free"): "growing", words("cap.capped"): "text"}
+    """The price of goods after each border, with a cap and without, and the cap: name, k, y."""
+    lines = {words("cap.capped"): "text", words("cap.free"): "growing", words("cap.limit"): "neutral"}
     return _named_lines(frame, words("axis.borders"), words("axis.price"), lines)
+
+
+def _cut(words: Words, *names: str) -> dict[str, str]:
+    """What the lines of clipped runs (solid, as they stand first) and of others (dashed) mean."""
+    return {words(f"cut.{name}"): CUT[name] for name in names}
+
+
+def _cut_and_guess(words: Words) -> dict[str, str]:
+    return _cut(words, "clipped", "free") | {words("learn.guess"): "neutral"}
 
 
 def _cells(words: Words) -> dict[str, str]:
@@ -322,7 +353,7 @@ def _cells(words: Words) -> dict[str, str]:
 
 def _learning(
     frame: pd.DataFrame, words: Words, lines: Mapping[str, str], y_title: str, *, share: bool
-) -> Chart:
+) -> alt.Chart:
     scale = alt.Scale(domain=[0, 1]) if share else alt.Scale(zero=True, nice=True)
     axis = alt.Axis(format="%", tickCount=5) if share else alt.Axis(tickCount=5)
     return (
@@ -340,12 +371,19 @@ def _learning(
 
 
 def cliff(
-    frame: pd.DataFrame, words: Words, *, surface: pd.DataFrame, view: tuple[Range, Range], spots: float
+    frame: pd.DataFrame,
+    words: Words,
+    *,
+    surface: pd.DataFrame,
+    labels: pd.DataFrame,
+    view: tuple[Range, Range],
+    spots: float,
 ) -> Chart:
     """Two descents over the error surface, with spots to click.
 
     `frame` has layer (start, free, clipped), w, b, y. `surface` has w, b, b2, y, side, and is part of the
     specification: the darker, the more contours lie below, as many sheets of one colour on each other.
+    `labels` has w, b, text, and is part of it, too.
     """
     scales = [alt.Scale(domain=list(edges), nice=False) for edges in view]
     x = alt.X("w:Q", title=words("axis.w"), scale=scales[0], axis=alt.Axis(grid=False))
@@ -354,6 +392,9 @@ def cliff(
         alt.Chart(surface)
         .mark_area(opacity=0.07, line={"strokeWidth": 0.7, "opacity": 0.6})
         .encode(x=x, y=y, y2="b2:Q", detail=["y:N", "side:N"], color=meaning("decaying"))
+    )
+    names = (
+        alt.Chart(labels).mark_text(fontSize=12, dy=-7).encode(x=x, y=y, text="text:N", color=meaning("text"))
     )
     wide, high = (round((edges[1] - edges[0]) / spots) + 1 for edges in view)
     clicked = alt.selection_point(name=SPOT, fields=["w", "b"], nearest=True, on="click", empty=False)
@@ -370,9 +411,9 @@ def cliff(
     rows = alt.Chart()
     paths = [
         rows.transform_filter(f"datum.layer == '{layer}'")
-        .mark_line(strokeWidth=3, strokeDash=dash, clip=True)
-        .encode(x=x, y=y, order="y:Q", color=meaning(means))
-        for layer, means, dash in (("free", "growing", [8, 4]), ("clipped", "text", [1, 0]))
+        .mark_line(strokeWidth=width, strokeDash=dash, clip=True)
+        .encode(x=x, y=y, order="y:Q", color=meaning(CUT[layer]))
+        for layer, width, dash in (("clipped", 1.2, DASHES[0]), ("free", 2.5, DASHES[1]))
     ]
     start = (
         rows.transform_filter("datum.layer == 'start'")
@@ -380,41 +421,42 @@ def cliff(
         .mark_point(size=200, filled=True, opacity=1)
         .encode(x=x, y=y, color=by_meaning("means"))
     )
-    return alt.layer(levels, *paths, start, places, data=frame).properties(height=HEIGHT)
+    return alt.layer(levels, names, *paths, start, places, data=frame).properties(height=HEIGHT)
 
 
 def cliff_norms(frame: pd.DataFrame, words: Words) -> Chart:
     """log10 of the gradient's norm over the updates, free, and clipped before and after: name, k, y."""
-    lines = {words("cliff.free"): "growing", words("cliff.before"): "neutral", words("cliff.after"): "text"}
-    chart = _named_lines(frame, words("axis.update"), words("axis.error_gradient_norm"), lines)
-    return chart.properties(height=300)
+    lines = _named_lines(
+        frame, words("axis.update"), words("axis.error_gradient_norm"), _cut(words, *CUT_NORMS)
+    )
+    return lines.mark_line(strokeWidth=2).properties(height=300)
 
 
 def arrows(frame: pd.DataFrame, words: Words) -> Chart:
-    """A gradient, what clipping makes of it, and the edges of what is allowed: line, label, order, x, y."""
+    """A gradient, its angle, what clipping makes of it and what is allowed: line, name, order, x, y."""
     rows = alt.Chart()
     scale = alt.Scale(domain=[-0.2, 5.2], nice=False)
     x = alt.X("x:Q", title=words("axis.first_entry"), scale=scale, axis=alt.Axis(tickMinStep=1))
     y = alt.Y("y:Q", title=words("axis.second_entry"), scale=scale, axis=alt.Axis(tickMinStep=1))
-    layers: list[alt.Chart] = []
-    for line, means, width, dash in (
-        ("circle", "text", 1.5, [2, 3]),
-        ("square", "growing", 1.5, [2, 3]),
-        ("gradient", "neutral", 3, [1, 0]),
-        ("value", "growing", 3, [1, 0]),
-        ("norm", "text", 3, [1, 0]),
-    ):
-        drawn = rows.transform_filter(f"datum.line == '{line}'").encode(x=x, y=y, color=meaning(means))
-        layers.append(drawn.mark_line(strokeWidth=width, strokeDash=dash).encode(order="order:Q"))
-    tips = (
-        rows.transform_filter("datum.label != '' && datum.order == 1")
-        .transform_calculate(
-            means="datum.line == 'gradient' ? 'neutral' : datum.line == 'value' ? 'growing' : 'text'"
+    means = {"gradient": CUT["free"], "norm": CUT["clipped"], "value": "neutral"}
+    names = {words.of("clipping")(f"direction.{line}"): means for line, means in means.items()}
+    colour = told_by_name(names, columns=3, symbolSize=300)["color"]
+    layers = [
+        rows.transform_filter(f"datum.line == '{line}'")
+        .mark_line(strokeWidth=width, strokeDash=dash)
+        .encode(x=x, y=y, order="order:Q", color=colour)
+        for line, width, dash in (
+            ("circle", 1.5, [2, 3]),
+            ("square", 1.5, [2, 3]),
+            ("angle", 1.5, [1, 0]),
+            ("gradient", 3, [1, 0]),
+            ("value", 6, [1, 0]),
+            ("norm", 3, [1, 0]),
         )
-        .mark_text(align="left", dx=8, dy=-8, fontSize=15)
-        .encode(x=x, y=y, text="label:N", color=by_meaning("means"))
+    ]
+    return alt.layer(*layers, data=frame).properties(
+        width=290, height=290, autosize=alt.AutoSizeParams(type="pad", contains="padding")
     )
-    return alt.layer(*layers, tips, data=frame).properties(width=350, height=350)
 
 
 def power_norms(frame: pd.DataFrame, words: Words) -> Chart:
@@ -522,7 +564,7 @@ def mode_shares(frame: pd.DataFrame, words: Words) -> Chart:
 def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
     rows = alt.Chart()
     scale = alt.Scale(nice=False)
-    floor = rows.mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
+    floor = rows.mark_rule(aria=False).encode(y=alt.YDatum(0), color=meaning("neutral"))
     line = rows.mark_line(strokeWidth=3).encode(
         x=alt.X("k:Q", title=x_title, scale=scale, axis=_whole_steps(tickCount=4)),
         y=alt.Y(
@@ -561,7 +603,7 @@ def _named_lines(
     )
 
 
-def told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
+def told_by_name(lines: Mapping[str, str], **legend_options: Any) -> dict[str, Any]:
     """Dashes and colours by name, and a legend that shows both; `lines` says what each name means.
 
     The palette is the theme's, which a specification can't quote: a name gets the colour of its
@@ -574,7 +616,7 @@ def told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
             place += len(MEANINGS)
         domain += [" " * (k + 1) for k in range(len(domain), place + 1)]
         domain[place] = name
-    legend = _legend(values=list(lines))
+    legend = _legend(values=list(lines), **legend_options)
     return {
         "color": alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend),
         "strokeDash": alt.StrokeDash(
@@ -584,17 +626,17 @@ def told_by_name(lines: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _legend(**options: Any) -> alt.Legend:
-    return alt.Legend(
-        orient="top",
-        title=None,
-        symbolType="stroke",
-        symbolSize=900,
-        symbolStrokeWidth=3,
-        labelFontSize=15,
-        labelLimit=400,
-        columns=alt.ExprRef("width < 400 ? 2 : 4"),
-        **options,
-    )
+    usual = {
+        "orient": "top",
+        "title": None,
+        "symbolType": "stroke",
+        "symbolSize": 900,
+        "symbolStrokeWidth": 3,
+        "labelFontSize": 15,
+        "labelLimit": 400,
+        "columns": alt.ExprRef(f"containerSize()[0] < {NARROW} ? 2 : 4"),  # the plot's width hangs on it
+    }
+    return alt.Legend(**usual | options)
 
 
 def _told_apart() -> dict[str, Any]:

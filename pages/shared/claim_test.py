@@ -11,6 +11,7 @@ from core.arrays import Array
 from core.review_evaluation import highest, predict_forms
 from pages.shared import charts, controls, frames, reading_lab, word_charts
 from pages.shared.frame import Page
+from pages.shared.numbers import plain
 from pages.shared.reading_lab import QUANTITIES, Choice, Seen, name_of, signed
 from pages.shared.words import Words
 
@@ -21,6 +22,8 @@ COMMAND = "python -m core.make_weights"
 def section(page: Page, choice: Choice, of: Seen) -> None:
     """Some words kept: the prediction before and after, against chance, the twin, and the test texts."""
     words = page.words
+    if not reading_lab.says_a_rating(words, of):
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = controls.choice(
             page, "by", QUANTITIES, "opening", name=lambda quantity: words(f"colour.{quantity}")
@@ -28,7 +31,12 @@ def section(page: Page, choice: Choice, of: Seen) -> None:
         share = controls.slider(page, "keep", 10, 100, 30) / 100
     kept = highest(reading_lab.sizes(of, by), share)
     after = reading_lab.read(choice, kept=[bool(keep) for keep in kept])
-    reading_lab.draw(page, choice, after, key="claim-strip", picked=None, on_pick=lambda _: None)
+    reading_lab.draw(
+        *(page, choice, after),
+        key="claim-strip",
+        picked=choice.picked,
+        on_pick=lambda which: controls.set_index(page, "word", which),
+    )
     chance = random_predictions(of, int(kept.sum()))
     st.markdown(
         words(
@@ -38,6 +46,7 @@ def section(page: Page, choice: Choice, of: Seen) -> None:
             by=words(f"colour.{by}"),
             full=signed(of.reading.prediction),
             after=signed(after.reading.prediction),
+            moved=plain(abs(after.reading.prediction - of.reading.prediction)),
             draws=DRAWS,
             low=signed(float(np.quantile(chance, 0.05))),
             high=signed(float(np.quantile(chance, 0.95))),
@@ -65,6 +74,7 @@ def _of_the_twin(words: Words, choice: Choice, by: str, share: float) -> str:
         f"claimed.twin_{choice.training}",
         full=signed(whole.reading.prediction),
         after=signed(after.reading.prediction),
+        moved=plain(abs(after.reading.prediction - whole.reading.prediction)),
     )
 
 
@@ -80,11 +90,23 @@ def _on_the_test(words: Words, choice: Choice) -> None:
     drawn = {words(f"claimed.{training}"): curve["opening"] for training, curve in curves.items()}
     drawn |= {words(f"claimed.{name}"): curves["economy"][name] for name in ("contribution", "random")}
     charts.show(
-        word_charts.kept,
+        word_charts.KEPT["gru" if choice.chinese else choice.network, reading_lab.style(choice)],
         frames.points({name: list(zip(found["kept"], curve, strict=True)) for name, curve in drawn.items()}),
         words,
         key="claim",
         alt_text=words("claimed.alt"),
     )
-    st.markdown(words("claimed.test_chinese" if choice.chinese else "claimed.test"))
-    st.code(COMMAND, language="sh")
+    if choice.chinese:
+        st.markdown(words("claimed.test_chinese"))
+    else:
+        means = {training: found["models"][name]["mean"] for training, name in names.items()}
+        st.markdown(
+            words(
+                "claimed.test",
+                economy=reading_lab.correlation(means["economy"]["kept, opening"]),
+                plain=reading_lab.correlation(means["plain"]["kept, opening"]),
+                random=reading_lab.correlation(means["economy"]["kept, random"]),
+                shuffled=reading_lab.correlation(found["shuffled"][choice.network]["mean"]["kept, opening"]),
+            )
+        )
+    st.code(COMMAND, language=None, wrap_lines=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,15 @@ VIEW_W, VIEW_B = (2.0, 7.0), (-4.5, 0.0)
 SPOTS = 0.125  # between two places that a click can choose
 COLUMNS, ROWS = 41, 4000
 LEVELS = (*np.arange(-3, -0.45, 0.25), -0.4, -0.35)  # log10 of the error, of the contours
-UPDATES = 60
+LABELLED = {"below": (2.375, (-1.0, -0.5, -0.4, -0.35)), "above": (4.5, (-1.5, -1.25))}  # w, levels
+UPDATES = 300
 LEAST_DRAWN = -4  # log10 of a norm: below, the surface is flat, and the axis is better used
 KEY = "cliff"
+SEEN, ROUND = f"{KEY}-seen", f"{KEY}-round"
+START = {"w": 4.75, "b": -2.75}
+FLIGHTS = ((5.125, -2.75), (4.75, -2.875), (5.125, -2.5))  # starts from which a step soon leaves the picture
+SIGMOID = 1 / (1 + math.exp(-cliff.START))
+WALL_FROM = 1 / (SIGMOID * (1 - SIGMOID))  # the w above which a step multiplies by more than 1 there
 
 
 class Settings(NamedTuple):
@@ -41,21 +47,28 @@ def choose(page: Page) -> Settings:
     """Draw the controls; a click on the surface has moved the start before."""
     _follow_click(page)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        w = controls.decimal(page, "w", *VIEW_W, 4.75, step=SPOTS)
-        b = controls.decimal(page, "b", *VIEW_B, -2.75, step=SPOTS)
+        w = controls.decimal(page, "w", *VIEW_W, START["w"], step=SPOTS)
+        b = controls.decimal(page, "b", *VIEW_B, START["b"], step=SPOTS)
         rate = float(controls.choice(page, "pace", ["0.03", "0.1", "0.3"], "0.1", name=str))
         threshold = float(controls.choice(page, "threshold", ["0.1", "0.3", "1", "3", "10"], "1", name=str))
         method = controls.choice(page, "method", ["norm", "value"], "norm")
+    if st.session_state.get(SEEN) not in (None, (w, b)):  # the boxes or the link have moved it on
+        del st.session_state[SEEN]
+        st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
     return Settings(w, b, rate, threshold, method)
+
+
+def key() -> str:
+    """The surface's: a new one after a start that no click has chosen, so that any spot can be picked."""
+    return f"{KEY}-{st.session_state.get(ROUND, 0)}"
 
 
 def _follow_click(page: Page) -> None:
     """Take the place that was clicked as the start, once."""
-    picked = _picked(st.session_state.get(KEY))
-    if picked is not None and st.session_state.get(f"{KEY}-seen") != picked:
-        st.session_state[f"{KEY}-seen"] = picked
-        for key, value in zip(("w", "b"), picked, strict=True):
-            controls.set_decimal(page, key, value)
+    picked = _picked(st.session_state.get(key()))
+    if picked is not None and st.session_state.get(SEEN) != picked:
+        st.session_state[SEEN] = picked
+        controls.set_decimals(page, dict(zip(START, picked, strict=True)), START)
 
 
 def _picked(state: Any) -> tuple[float, float] | None:
@@ -79,7 +92,10 @@ def descend(settings: Settings, method: str) -> cliff.Descent:
 @functools.cache
 def relief() -> Callable[[pd.DataFrame, Words], charts.Chart]:
     """The chart of the surface, which never changes: only the descents on it do."""
-    return functools.partial(charts.cliff, surface=surface(), view=(VIEW_W, VIEW_B), spots=SPOTS)
+    drawn = surface()
+    return functools.partial(
+        charts.cliff, surface=drawn, labels=labels(drawn), view=(VIEW_W, VIEW_B), spots=SPOTS
+    )
 
 
 def surface() -> pd.DataFrame:
@@ -103,6 +119,16 @@ def surface() -> pd.DataFrame:
                 contour = np.clip([np.interp(wanted, column, b) for column in said], *VIEW_B).round(4)
                 parts.append(pd.DataFrame({"w": w, "b": contour, "b2": edge, "y": level, "side": side}))
     return pd.concat(parts, ignore_index=True)
+
+
+def labels(drawn: pd.DataFrame) -> pd.DataFrame:
+    """w, b, text: the error of some contours of the surface, where there is room beside them."""
+    parts = [
+        drawn[(drawn["side"] == side) & (drawn["w"] == w) & drawn["y"].isin(levels)]
+        for side, (w, levels) in LABELLED.items()
+    ]
+    found = pd.concat(parts, ignore_index=True)
+    return found[["w", "b"]].assign(text=[f"{10**level:.2g}" for level in found["y"]])
 
 
 def descents(settings: Settings) -> pd.DataFrame:
@@ -144,9 +170,9 @@ def norms(words: Words, settings: Settings) -> pd.DataFrame:
     """name, k, y: log10 of the gradient's norm at each update, free, and clipped before and after."""
     free, clipped = descend(settings, "none"), descend(settings, settings.method)
     lines = {
-        "cliff.free": free.norms_before,
-        "cliff.before": clipped.norms_before,
-        "cliff.after": clipped.norms_after,
+        "cut.before": clipped.norms_before,
+        "cut.after": clipped.norms_after,
+        "cut.free": free.norms_before,
     }
     with np.errstate(divide="ignore"):
         sizes = np.log10(np.concatenate(list(lines.values())))
@@ -161,9 +187,13 @@ def norms(words: Words, settings: Settings) -> pd.DataFrame:
     return drawn
 
 
-def fixed_point(w: float) -> float:
-    """The b at which x_0 stays where it is: the foot of the wall, where it is steepest."""
-    return cliff.START - w / (1 + math.exp(-cliff.START))
+@overload
+def fixed_point(w: float) -> float: ...
+@overload
+def fixed_point(w: Array) -> Array: ...
+def fixed_point(w: float | Array) -> float | Array:
+    """The b at which x_0 stays where it is: where w is above WALL_FROM, the foot of the wall."""
+    return cliff.START - w * SIGMOID
 
 
 class Leap(NamedTuple):
@@ -174,6 +204,12 @@ class Leap(NamedTuple):
     w: float  # where it ended
     b: float
 
+    @property
+    def away(self) -> bool:
+        """Whether it left the picture, and not by a small step over its edge."""
+        inside = VIEW_W[0] <= self.w <= VIEW_W[1] and VIEW_B[0] <= self.b <= VIEW_B[1]
+        return self.length > 1 and not inside
+
 
 def leap(found: cliff.Descent) -> Leap:
     """The longest step, and where it led."""
@@ -182,27 +218,44 @@ def leap(found: cliff.Descent) -> Leap:
     return Leap(k + 1, float(lengths[k]), float(found.w[k + 1]), float(found.b[k + 1]))
 
 
+def crossings(found: cliff.Descent) -> int:
+    """How many steps crossed the wall: the line of the fixed point, as far as it repels."""
+    above = found.b > fixed_point(found.w)
+    steep = found.w > WALL_FROM
+    return int(np.sum((above[1:] != above[:-1]) & steep[1:] & steep[:-1]))
+
+
 def story(words: Words, settings: Settings, free: cliff.Descent, clipped: cliff.Descent) -> list[str]:
     """What became of the two descents."""
-    flight, kept = leap(free), leap(clipped)
-    away = not (VIEW_W[0] <= flight.w <= VIEW_W[1] and VIEW_B[0] <= flight.b <= VIEW_B[1])
+    largest = words(
+        "read.norms",
+        norm=plain(float(free.norms_before.max())),
+        threshold=plain(settings.threshold),
+        cut=int(np.sum(clipped.norms_after < clipped.norms_before)),
+        updates=UPDATES,
+    )
+    return [_told(words, "free", settings, free), _told(words, "clipped", settings, clipped), largest]
+
+
+def _told(words: Words, name: str, settings: Settings, found: cliff.Descent) -> str:
+    """What became of a descent."""
+    longest, best, times = leap(found), int(np.argmin(found.errors)), crossings(found)
+    landed = cliff.error(longest.w, longest.b)
+    slope = math.hypot(landed.d_w, landed.d_b)
     values = {
-        "update": flight.update,
-        "length": plain(flight.length),
-        "w": plain(flight.w),
-        "b": plain(flight.b),
-        "error": plain(float(free.errors[-1])),
+        "method": words(f"method.{settings.method}").lower(),
+        "update": longest.update,
+        "length": plain(longest.length),
+        "w": plain(longest.w),
+        "b": plain(longest.b),
+        "error": plain(float(landed.value)),
+        "norm": from_log10(math.log10(slope)) if slope else "0",
+        "walk": from_log10(-math.log10(slope * settings.rate)) if slope else "∞",
+        "threshold": plain(settings.threshold),
+        "lowest": plain(float(found.errors[best])),
+        "best": best,
         "updates": UPDATES,
-        "norm": from_log10(math.log10(free.norms_before[-1])) if free.norms_before[-1] > 0 else "0",
+        "times": times,
     }
-    return [
-        words(f"read.{'flies' if away else 'stays'}", **values),
-        words(
-            "read.clipped",
-            method=words(f"method.{settings.method}").lower(),
-            length=plain(kept.length),
-            updates=UPDATES,
-            error=plain(float(clipped.errors[-1])),
-        ),
-        words("read.norms", norm=plain(float(free.norms_before.max())), threshold=plain(settings.threshold)),
-    ]
+    keys = [f"read.{name}.{'flies' if longest.away else 'stays'}", "read.lowest"]
+    return " ".join(words(key, **values) for key in keys + ["read.crosses"] * (times > 1))

@@ -9,7 +9,7 @@ language to language, and raises where a link says `n=1e309`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -28,24 +28,45 @@ def number(page: Page, key: str, least: int, most: int, default: int, *, step: i
 
 
 def decimal(page: Page, key: str, least: float, most: float, default: float, *, step: float) -> float:
-    """A number in a box, from the link's `key`."""
+    """A number in a box, from the link's `key`; an emptied box gets its last number back."""
     widget = f"{page.name}-{key}"
     if not _follow_link(key, widget, default, lambda linked: _within(linked, least, most)):
         values = {"least": f"{least:g}", "most": f"{most:g}", "default": f"{default:g}"}
         page.complain("link.decimal", name=page.words(f"controls.{key}"), **values)
+    if st.session_state[widget] is None:
+        st.session_state[widget] = st.session_state.get(f"{widget}-last", default)
     value = st.number_input(
-        page.words(f"controls.{key}"), least, most, step=step, key=widget, help=page.words(f"help.{key}")
+        page.words(f"controls.{key}"),
+        *(least, most, None),
+        step=step,
+        format="%g",
+        key=widget,
+        help=page.words(f"help.{key}"),
     )
     sent = default if value is None else min(max(float(value), least), most)
-    write_link(key, widget, None if sent == default else f"{sent:g}")
+    st.session_state[f"{widget}-last"] = sent
+    write_link(key, widget, _decimal_in_link(sent, default))
     return sent
 
 
-def set_decimal(page: Page, key: str, value: float) -> None:
-    """Give a `decimal` a value before it is drawn: something else than its box has chosen it."""
-    widget = f"{page.name}-{key}"
-    st.session_state[widget] = value
-    st.session_state[f"{widget}-link"] = st.query_params.get(key)
+def set_decimals(page: Page, chosen: Mapping[str, float], defaults: Mapping[str, float]) -> None:
+    """Give `decimal`s their values before they are drawn: something else than their boxes has chosen them.
+
+    The link says all of them at once, so that one step back undoes one choice.
+    """
+    linked = st.query_params.to_dict()
+    for key, value in chosen.items():
+        widget = f"{page.name}-{key}"
+        text = _decimal_in_link(value, defaults[key])
+        st.session_state[widget] = value
+        st.session_state[f"{widget}-link"] = text
+        linked.pop(key, None)
+        linked |= {} if text is None else {key: text}
+    st.query_params.from_dict(linked)
+
+
+def _decimal_in_link(value: float, default: float) -> str | None:
+    return None if value == default else f"{value:.15g}"
 
 
 def slider(page: Page, key: str, least: int, most: int, default: int) -> int:
@@ -99,11 +120,18 @@ def index(page: Page, key: str, count: int) -> int | None:
     return None if picked is None else picked - 1
 
 
-def set_index(page: Page, key: str, picked: int | None) -> None:
-    """Pick another one, before it is drawn."""
+def set_index(page: Page, key: str, picked: int) -> None:
+    """Pick another one before it is drawn, or none where it is picked already."""
     widget = f"{page.name}-{key}"
-    st.session_state[widget] = None if picked is None else picked + 1
+    st.session_state[widget] = None if st.session_state[widget] == picked + 1 else picked + 1
     st.session_state[f"{widget}-link"] = st.query_params.get(key)
+
+
+def forget(page: Page, *keys: str) -> None:
+    """Let controls begin anew: what they spoke of has changed."""
+    for key in keys:
+        st.session_state.pop(f"{page.name}-{key}", None)
+        st.query_params.pop(key, None)
 
 
 def indices(page: Page, key: str, count: int) -> frozenset[int]:

@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared import language
+from pages.shared.share import share
 from pages.shared.words import Words
 
 SCRIPTS = {
@@ -49,6 +50,8 @@ def open_page(name: str) -> Page:
         for other, script in SCRIPTS.items():
             st.page_link(script, label=words.of(other)("menu"), query_params=language.in_link())
         st.space("stretch")
+        with st.container(width="content"):
+            share(words)
         language.switch(words)
     st.title(words("title"), anchor=False)
     st.markdown(words("claim"))

@@ -20,7 +20,12 @@ LARGEST_DRAWN = 16
 MOST_MODES = 16
 MOST_UPDATES = 6
 POINTS_A_LINE = 100  # of several in one picture
-ARROWS = ("gradient", "norm", "value")
+ARROW_OF = {
+    **{name: name for name in ("gradient", "norm", "value")},
+    "angle": "gradient",
+    "circle": "norm",
+    "square": "value",
+}
 
 
 class Line(NamedTuple):
@@ -68,27 +73,42 @@ def learning(
     together = max(1, math.ceil(longest / POINTS_A_LINE))
     parts = [(words("learn.guess"), np.array([0, max(longest, 1)]), np.array([guess, guess]))]
     for name, values in runs.items():
-        whole = np.array(values[: len(values) // together * together]).reshape(-1, together)
-        parts.append((words(f"{names}.{name}"), together * np.arange(1, len(whole) + 1), whole.mean(axis=1)))
+        found = _stretches(values, together)
+        means = np.array([stretch.mean() for stretch in found.values()])
+        parts.append((words(f"{names}.{name}"), np.array(list(found)), means))
     return _long(parts)
 
 
+def _stretches(values: Sequence[float], together: int) -> dict[int, Array]:
+    """The last `together` values up to the k-th, by k, for each multiple of `together` and the last k."""
+    ends = [*range(together, len(values), together), *[len(values)][: len(values)]]
+    return {k: np.array(values[max(0, k - together) : k], dtype=float) for k in ends}
+
+
 def order_norms(words: Words, pair: Mapping[str, Run], heuristic: tuple[float, float]) -> pd.DataFrame:
-    """name, k, y: log10 of the largest norm in each stretch of updates, and so many times the mean."""
+    """name, k, y: log10 of the largest norm in each stretch of updates.
+
+    And, with k = 0, the edges of a band: so many times the mean of the clipped run, before clipping.
+    """
     longest = max((len(run.losses) for run in pair.values()), default=0)
     together = max(1, math.ceil(longest / POINTS_A_LINE))
-    drawn = {name: run.norms_before for name, run in pair.items()}
-    if "clipped" in pair:
-        drawn["after"] = pair["clipped"].norms_after
-    parts: list[tuple[str, Array, Array]] = [(words("cut.clipped"), np.zeros(0), np.zeros(0))]
-    for name, values in drawn.items():
-        norms = np.array(values[: len(values) // together * together]).reshape(-1, together).max(axis=1)
-        kept = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-        parts.append((words(f"cut.{name}"), together * (kept + 1.0), np.log10(norms[kept])))
-    mean = float(np.mean(drawn["clipped"])) if drawn.get("clipped") else 0.0
-    for times in heuristic if 0 < mean < math.inf else ():
-        ends = np.full(2, math.log10(mean * times))
-        parts.append((words("cut.times", times=f"{times:g}"), np.array([1.0, longest]), ends))
+    clipped, free = pair["clipped"], pair["free"]
+    parts: list[tuple[str, Array, Array]] = []
+    for name, values in (
+        ("before", clipped.norms_before),
+        ("after", clipped.norms_after),
+        ("free", free.norms_before),
+    ):
+        drawn = {
+            k: np.max(stretch, where=np.isfinite(stretch), initial=0)
+            for k, stretch in _stretches(values, together).items()
+        }
+        kept = np.array([(k, math.log10(norm)) for k, norm in drawn.items() if norm > 0]).reshape(-1, 2)
+        parts.append((words(f"cut.{name}"), kept[:, 0], kept[:, 1]))
+    if clipped.mean_norm > 0:
+        least, most = heuristic
+        band = np.log10(clipped.mean_norm * np.array(heuristic))
+        parts.append((words("cut.band", least=f"{least:g}", most=f"{most:g}"), np.zeros(2), band))
     return _long(parts)
 
 
@@ -120,17 +140,11 @@ def points(drawn: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
 
 
 def arrows(words: Words, drawn: Mapping[str, Sequence[tuple[float, float]]]) -> pd.DataFrame:
-    """line, label, order, x, y: lines through the given points; an arrow's tip is its second."""
+    """line, name, order, x, y: lines through the given points, and the arrow that each belongs to."""
     return pd.DataFrame(
         [
-            {
-                "line": name,
-                "label": words(f"direction.{name}") if name in ARROWS else "",
-                "order": k,
-                "x": x,
-                "y": y,
-            }
-            for name, points in drawn.items()
+            {"line": line, "name": words(f"direction.{ARROW_OF[line]}"), "order": k, "x": x, "y": y}
+            for line, points in drawn.items()
             for k, (x, y) in enumerate(points)
         ]
     )

@@ -1,11 +1,13 @@
 """Training runs that live in the session and are moved on a little at each tick of a fragment.
 
 So the page stays usable while they run, and so do other visitors' pages: a tick works for a part of
-the time between it and the next.
+the time between it and the next. Their own clock counts what the processor worked for them: it stands
+still while they are out of sight, and others who are busy cost them nothing of it.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,16 +29,16 @@ class Run:
 
     settings: Any
     progress: Iterator[Progress]
-    bound: float  # seconds
+    bound: float  # seconds of the processor
     enough: int  # updates
     log10_gradient: float = 0.0  # what came back to the start before the first update, of 1
-    began: float = field(default_factory=time.monotonic)
+    spent: float = 0.0  # seconds of the processor
     accuracies: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     norms_before: list[float] = field(default_factory=list)
     norms_after: list[float] = field(default_factory=list)
     not_finite: str | None = None
-    ended: str | None = None  # "learned", "failed" or "stopped"
+    ended: str | None = None  # "learned", "failed", "late" (time was up) or "stopped"
 
     @property
     def recent(self) -> float:
@@ -46,7 +48,7 @@ class Run:
     @property
     def share(self) -> float:
         """How much of its bound the run has used."""
-        return min(1.0, max((time.monotonic() - self.began) / self.bound, len(self.losses) / self.enough))
+        return min(1.0, max(self.spent / self.bound, len(self.losses) / self.enough))
 
     @property
     def clipped(self) -> float:
@@ -54,15 +56,22 @@ class Run:
         pairs = zip(self.norms_before, self.norms_after, strict=True)
         return float(np.mean([before > after for before, after in pairs])) if self.norms_before else 0.0
 
+    @property
+    def mean_norm(self) -> float:
+        """The mean norm of the gradient before clipping, of the updates at which it was a number."""
+        norms = [norm for norm in self.norms_before if math.isfinite(norm)]
+        return float(np.mean(norms)) if norms else 0.0
+
     def stop(self) -> None:
         """End it, unless it has ended by itself."""
         self.ended = self.ended or "stopped"
 
     def advance(self, seconds: float = WORK) -> None:
         """As many updates as fit into so many seconds."""
-        end = time.monotonic() + seconds
+        end, before = time.monotonic() + seconds, time.thread_time()
         while self.ended is None and time.monotonic() < end:
-            update = next(self.progress)
+            update, now = next(self.progress), time.thread_time()
+            self.spent, before = self.spent + now - before, now
             self.accuracies.append(update.accuracy)
             self.losses.append(update.loss)
             self.norms_before.append(update.norm_before)
@@ -70,5 +79,7 @@ class Run:
             self.not_finite = update.not_finite
             if len(self.losses) >= RECENT and self.recent >= LEARNED:
                 self.ended = "learned"
-            elif self.share >= 1 or not update.finite:
+            elif len(self.losses) >= self.enough or not update.finite:
                 self.ended = "failed"
+            elif self.spent >= self.bound:
+                self.ended = "late"

@@ -19,6 +19,7 @@ from core.tokens import Token, is_chinese, tokenize
 from pages.shared import controls
 from pages.shared.frame import Page
 from pages.shared.numbers import from_log10, plain
+from pages.shared.word_frames import window
 from pages.shared.word_strip import StripNames, StripWord, word_strip
 from pages.shared.words import Words
 
@@ -34,6 +35,7 @@ LOGARITHMS = ("gradient", "input_gradient")
 GATED = ("opening", "keeping")
 UNITS = 16
 MOST_CHARACTERS = 3000
+LONGEST_QUOTE = 24  # characters
 CHINESE = "zh-gru"
 MARK = re.compile(r"\[(.*?)\]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^])")
@@ -109,6 +111,9 @@ def choose(page: Page) -> Choice:
         sample = controls.choice(page, "review", SAMPLES, "book")
     with below:
         text, marks = _own(page) if sample == "own" else marked(words(f"texts.{sample}"))
+    if st.session_state.setdefault(f"{page.name}-text-before", text) != text:
+        controls.forget(page, "word", "out", "until")
+    st.session_state[f"{page.name}-text-before"] = text
     chinese = is_chinese(text)
     network, training = NETWORKS[0], TRAININGS[0]
     with row:
@@ -130,7 +135,9 @@ def _name(words: Words) -> Callable[[str], str]:
 
 def _unit(page: Page) -> int | None:
     names = ["all", *(str(k + 1) for k in range(UNITS))]
-    with st.popover(page.words("unit.one")):
+    linked = st.session_state.get(f"{page.name}-unit", st.query_params.get("unit", "all"))
+    label = page.words("unit.one") if linked == "all" else page.words("unit.number", number=linked)
+    with st.popover(label):
         chosen = controls.choice(
             page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
         )
@@ -225,7 +232,7 @@ def draw(
     strip = []
     for token in choice.tokens:
         place = places.get(token.start)
-        marks = any(start <= token.start < end for start, end in choice.marks)
+        marks = is_marked(choice, token.start)
         if place is None:
             strip.append(StripWord(token.start, token.end, 0.0, "", (), marks, crossed=True))
         else:
@@ -239,9 +246,12 @@ def draw(
                 )
             )
     low, high = _ends(choice.quantity, numbers)
-    hint = words("strip.hint") + (f" {words('strip.hint_marks')}" if choice.marks else "")
+    hint = words(f"hint.{key}") + (f" {words('strip.hint_marks')}" if choice.marks else "")
+    legend = words(f"colour.{choice.quantity}")
+    if choice.unit is not None:
+        legend = f"{legend} · {words('unit.number', number=choice.unit + 1)}"
     names = StripNames(
-        *(words("strip.label"), words(f"colour.{choice.quantity}"), low, high),
+        *(words(f"label.{key}"), legend, low, high),
         *(words("strip.unknown"), words("strip.crossed"), words("strip.marked"), hint),
     )
     word_strip(
@@ -266,13 +276,14 @@ def _ends(quantity: str, numbers: Array) -> tuple[str, str]:
 
 
 def _details(words: Words, of: Seen, place: int) -> tuple[tuple[str, str], ...]:
-    """The numbers of one word."""
+    """The numbers of one word; no prediction where there is none of the text."""
     reading = of.reading
+    so_far = ((words("short.so_far"), signed(float(reading.so_far[place]))),) if reading.scored else ()
     return (
         (words("short.opening"), plain(float(values(of, "opening")[place]))),
         (words("short.keeping"), plain(float(values(of, "keeping")[place]))),
         (words("short.contribution"), signed(float(reading.contributions[place]))),
-        (words("short.so_far"), signed(float(reading.so_far[place]))),
+        *so_far,
         (words("short.gradient"), from_log10(float(reading.log10_gradients[place]))),
     )
 
@@ -284,7 +295,7 @@ def story(words: Words, choice: Choice, of: Seen) -> list[str]:
     if not reading.scored:
         told_now.append(words("read.unknown", known=plain(100 * LEAST_KNOWN)))
     elif choice.chinese:
-        share = plain(round(100 / (1 + math.exp(-reading.prediction))))
+        share = percent(1 / (1 + math.exp(-reading.prediction)))
         told_now.append(words("read.chinese", share=share, odds=signed(reading.prediction)))
     else:
         told_now.append(words("read.rating", rating=signed(reading.prediction)))
@@ -292,8 +303,7 @@ def story(words: Words, choice: Choice, of: Seen) -> list[str]:
     told_now.append(
         words(
             "read.gates",
-            open=quoted(of, order[:2]),
-            largest=plain(float(openings.max())),
+            open=", ".join(f"{quoted(of, [k])} ({plain(float(openings[k]))})" for k in order[:2]),
             median=plain(float(np.median(openings))),
         )
     )
@@ -301,12 +311,38 @@ def story(words: Words, choice: Choice, of: Seen) -> list[str]:
         told_now.append(words("read.long", most=LONGEST, unread=f"{reading.unread:,}"))
     if choice.chinese:
         told_now.append(words("read.by_contribution"))
-    return told_now
+    return [*told_now, words(f"meaning.{choice.quantity}")]
+
+
+def says_a_rating(words: Words, of: Seen) -> bool:
+    """Whether there is a rating to speak of; says why where there is none."""
+    if not of.reading.scored:
+        st.markdown(words("read.unknown", known=plain(100 * LEAST_KNOWN)))
+    return of.reading.scored
+
+
+def say_window(words: Words, choice: Choice, of: Seen) -> None:
+    """Which words a picture shows, where it doesn't show all."""
+    count = len(of.reading.words)
+    shown = window(count, choice.picked)
+    if len(shown) < count:
+        st.markdown(words("window", first=shown.start + 1, last=shown.stop, count=count))
+
+
+def is_marked(choice: Choice, place: int) -> bool:
+    """Whether the book marks what stands at a place of the text."""
+    return any(start <= place < end for start, end in choice.marks)
 
 
 def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
     """Some of the words that were read, as Markdown that shows them as they are."""
-    return ", ".join(f"“{escaped(of.reading.words[int(k)].text)}”" for k in which)
+    texts = (of.reading.words[int(k)].text for k in which)
+    return ", ".join(f"“{escaped(shortened(text))}”" for text in texts)
+
+
+def shortened(text: str) -> str:
+    """A word, or the beginning of an enormous one."""
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
 
 
 def escaped(text: str) -> str:
@@ -348,6 +384,13 @@ def gradients(words: Words, choice: Choice) -> dict[str, Array]:
         if len(found.log10_memory_gradients):
             paths[words("cells.memory")] = found.log10_memory_gradients
     return paths
+
+
+def percent(share: float) -> str:
+    """A share in per cent, never rounded to none or all of it."""
+    if share < 0.01:
+        return "< 1"
+    return "> 99" if share > 0.99 else f"{100 * share:.0f}"
 
 
 def correlation(number: float | None) -> str:

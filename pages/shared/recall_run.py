@@ -20,7 +20,7 @@ UNITS = 32
 BATCH = 32
 RATE = 1e-3
 MAX_NORM = 1.0
-BOUND = 10.0  # seconds
+BOUND = 5.0  # seconds of the processor
 ENOUGH = 2000  # updates
 MOST_RUNS = 12  # kept to be compared
 
@@ -61,7 +61,7 @@ def section(page: Page, seed: int) -> None:
                 run.stop()
         running = settings in runs and runs[settings].ended is None
         label = words("learn.stop" if running else "learn.start")
-        st.button(label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(runs, settings))
+        st.button(label, key=f"{page.name}-train", on_click=_toggle, args=(runs, settings))
     symbols = Recall(delay).symbols
     st.markdown(words("learn.text", delay=delay, symbols=symbols, guess=plain(100 / symbols)))
     alike = {key.cell: run for key, run in runs.items() if key[1:] == settings[1:]}
@@ -89,6 +89,7 @@ def _draw(page: Page, runs: dict[str, Run], current: Run | None) -> None:
         values = {
             "updates": f"{len(current.losses):,}",
             "right": plain(100 * current.recent),
+            "seconds": plain(current.bound),
             "left": from_log10(current.log10_gradient),
             "delay": current.settings.delay,
             "cell": words(f"cell.{current.settings.cell}"),

@@ -16,7 +16,7 @@ def code_and_data(page: Page, lab: Lab) -> None:
     """The core calls that make the picture, and the picture's numbers."""
     words = page.words
     st.markdown(words("code_title"))
-    st.code(snippet(lab), language="python")
+    st.code(snippet(lab), language=None, wrap_lines=True)
     st.markdown(words("csv_title"))
     with st.container(horizontal=True):
         csv = path_csv(lab)

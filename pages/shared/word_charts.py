@@ -26,8 +26,10 @@ def gradients(frame: pd.DataFrame, words: Words, *, style: str) -> Chart:
     """
     y = alt.Y("y:Q", title=words("axis.output_gradient"), axis=decades())
     lines = _cells(words, style)
-    if style != "chinese":
-        lines[words("cells.memory")] = Line("lstm", "diamond", [2, 3])
+    if style != "chinese":  # what an LSTM carries is its memory; its h reaches on through the gates alone
+        hidden = words(f"cells.lstm_{style}")
+        lines[words("cells.memory")] = lines[hidden]._replace(shape="diamond")
+        lines[hidden] = Line("lstm", "square", [2, 3])
     return _lines(frame, words, lines, y)
 
 
@@ -81,21 +83,23 @@ def gate(frame: pd.DataFrame, words: Words) -> Chart:
     above = (
         rows.transform_filter("datum.picked && datum.unit == 1")
         .transform_calculate(means="'text'")
-        .mark_point(filled=True, shape="triangle-down", size=120, opacity=1)
+        .mark_point(filled=True, shape="triangle-down", size=120, opacity=1, aria=False)
         .encode(x=x, y=alt.value(-8), color=by_meaning("means"))
     )
     layers: Chart = alt.layer(cells, above, data=frame).resolve_scale(color="independent")
     return layers.properties(height=380)
 
 
-def kept(frame: pd.DataFrame, words: Words) -> Chart:
+def kept(frame: pd.DataFrame, words: Words, *, network: str, style: str) -> Chart:
     """Correlation with the full prediction by the share of words that is kept: name, k, y."""
     lines = {
-        words("claimed.economy"): "lstm",
-        words("claimed.plain"): "rnn",
-        words("claimed.contribution"): "gru",
+        words("claimed.economy"): network,
+        words("claimed.plain"): network,
+        words("claimed.contribution"): "text",
         words("claimed.random"): "neutral",
     }
+    if style == "chinese":
+        lines.pop(words("claimed.plain"))
     rows = alt.Chart(frame).encode(
         x=alt.X("k:Q", title=words("axis.kept"), axis=alt.Axis(format="%", tickCount=5)),
         y=alt.Y(
@@ -137,8 +141,16 @@ def small_openings(frame: pd.DataFrame, words: Words) -> Chart:
     return alt.layer(drawn, data=frame).properties(height=190)
 
 
+KEPT = {
+    (network, style): functools.partial(kept, network=network, style=style)
+    for network in ("lstm", "gru")
+    for style in STYLES
+}
+
+
 def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) -> Chart:
-    rows, x, names = alt.Chart(), _words_axis(words), list(lines)
+    rows, names = alt.Chart(), list(lines)
+    x = _words_axis(words, upright=words("cells.gru_chinese") in lines)
     legend = alt.Legend(
         orient="top",
         title=None,
@@ -157,20 +169,23 @@ def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) 
         color=colour,
         tooltip=[
             alt.Tooltip("word:N", title=words("axis.word")),
-            alt.Tooltip("name:N", title=" "),
-            alt.Tooltip("y:Q", title=" ", format=".3f"),
+            alt.Tooltip("name:N", title=words("axis.line")),
+            alt.Tooltip("told:N", title=words("axis.value")),
         ],
     )
     line = drawn.mark_line(strokeWidth=2.5).encode(
-        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
+        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=None)
     )
     points = drawn.mark_point(filled=True, size=55, opacity=1).encode(
         shape=alt.Shape("name:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
     )
     picked = (
-        rows.transform_filter("datum.picked").mark_rule(strokeWidth=2).encode(x=x, color=meaning("neutral"))
+        rows.transform_filter("datum.picked")
+        .mark_rule(strokeWidth=2, aria=False)
+        .encode(x=x, color=meaning("neutral"))
     )
-    return alt.layer(picked, line, points, data=frame).properties(height=350)
+    layers: Chart = alt.layer(picked, line, points, data=frame)
+    return layers.properties(height=350)
 
 
 def _cells(words: Words, style: str) -> dict[str, Line]:
@@ -182,10 +197,10 @@ def _cells(words: Words, style: str) -> dict[str, Line]:
     return {words("cells.rnn"): Line("rnn", SHAPES["rnn"], SOLID)} | gated
 
 
-def _words_axis(words: Words) -> alt.X:
+def _words_axis(words: Words, *, upright: bool = False) -> alt.X:
     axis: dict[str, Any] = {
         "labelExpr": f"slice(datum.label, {DIGITS})",
-        "labelAngle": -90,
+        "labelAngle": 0 if upright else -90,
         "labelLimit": 90,
         "labelOverlap": "greedy",
         "grid": False,
