@@ -155,6 +155,7 @@ def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) 
         orient="top",
         title=None,
         symbolSize=160,
+        symbolDash=SOLID,
         labelFontSize=15,
         labelLimit=400,
         values=names,
@@ -174,7 +175,7 @@ def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) 
         ],
     )
     line = drawn.mark_line(strokeWidth=2.5).encode(
-        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=None)
+        strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=dashes), legend=legend)
     )
     points = drawn.mark_point(filled=True, size=55, opacity=1).encode(
         shape=alt.Shape("name:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
