@@ -310,18 +310,18 @@ def at_the_word() -> None:
             picked=choice.picked,
             on_pick=lambda which: controls.set_index(page, "word", which),
         )
+        paths = reading_lab.gradients(words, choice)
+        reading_lab.say_window(words, choice, of)
+        charts.show(
+            word_charts.GRADIENTS[reading_lab.style(choice)],
+            word_frames.over_words(of.reading.words, paths, choice.picked),
+            words,
+            key="gradients",
+            alt_text=words("gradients.alt"),
+        )
     with reading:
         for sentence in reading_lab.story(words, choice, of):
             st.markdown(sentence)
-    paths = reading_lab.gradients(words, choice)
-    reading_lab.say_window(words, choice, of)
-    charts.show(
-        word_charts.GRADIENTS[reading_lab.style(choice)],
-        word_frames.over_words(of.reading.words, paths, choice.picked),
-        words,
-        key="gradients",
-        alt_text=words("gradients.alt"),
-    )
     SECTIONS[controls.section(page, tuple(SECTIONS))](choice, of)
 
 

@@ -31,7 +31,10 @@ def start_server(script: Path, folder: Path, base: str = "") -> tuple[subprocess
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     if base:
         command += ["--server.baseUrlPath", base]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}  # no notice of a changed source
+    process = subprocess.Popen(
+        command, env=quiet, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     for _ in range(START_LIMIT * 10):
         try:

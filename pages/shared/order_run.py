@@ -79,9 +79,7 @@ def section(page: Page) -> None:
                 run.stop()
         running = pair is not None and any(run.ended is None for run in pair.values())
         label = words("training.stop" if running else "training.start")
-        st.button(
-            label, type="primary", key=f"{page.name}-train", on_click=_toggle, args=(key, pair, settings)
-        )
+        st.button(label, key=f"{page.name}-train", on_click=_toggle, args=(key, pair, settings))
     st.markdown(words("training.text", length=length, batch=BATCH, guess=plain(100 * GUESS)))
     if pair is not None:
         made = pair["free"].settings
