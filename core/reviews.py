@@ -201,8 +201,8 @@ class ReviewModel:
         if not 0 <= value <= 1:
             raise ValueError(f"value must be from 0 to 1, not {value!r}")
         parameters = {name: values.copy() for name, values in self.cell.parameters.items()}
-        rows = slice(self.cell.gates.index(gate) * self.cell.hidden, None)
-        rows = slice(rows.start, rows.start + self.cell.hidden)
+        first = self.cell.gates.index(gate) * self.cell.hidden
+        rows = slice(first, first + self.cell.hidden)
         for name in ("weight_ih", "weight_hh", "bias_hh"):
             parameters[name][rows] = 0
         parameters["bias_ih"][rows] = (

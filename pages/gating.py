@@ -4,7 +4,8 @@ import numpy as np
 import streamlit as st
 
 from core.attribution import log10_survival
-from core.review_evaluation import QUANTITIES, highest, rank_correlation
+from core.review_evaluation import KEPT_IN_TABLE, LONG, MIDDLING, QUANTITIES, highest, rank_correlation
+from core.review_training import Recipe
 from core.reviews import LEAST_KNOWN, LONGEST
 from pages.shared import charts, claim_test, controls, reading_lab, word_charts, word_frames
 from pages.shared.frame import open_page
@@ -223,6 +224,8 @@ def fails(choice: Choice, _of: Seen) -> None:
             late=plain(round(100 * figures["later half"])),
             known=plain(100 * LEAST_KNOWN),
             most=LONGEST,
+            trained=Recipe(choice.network, economy=True).longest,
+            long=LONG,
             bad=said["bad"],
             not_bad=said["not_bad"],
             **{key: reading_lab.correlation(number) for key, number in numbers.items()},
@@ -271,9 +274,12 @@ def figures(_choice: Choice, _of: Seen) -> None:
         for label, of in named.items()
     ]
     chinese = plain(round(100 * found["models"][CHINESE]["mean"]["accuracy"], 1))
-    st.markdown(words("figures.text", test=f"{found['texts']['test']:,}", chinese=chinese))
+    st.markdown(
+        words("figures.text", test=f"{found['texts']['test']:,}", seeds=len(found["seeds"]), chinese=chinese)
+    )
     st.markdown("\n".join([words("figures.head"), "|---" + "|--:" * len(COLUMNS) + "|", *rows]))
-    st.markdown(words("figures.read"))
+    least, most = MIDDLING
+    st.markdown(words("figures.read", least=least, most=most, share=plain(100 * KEPT_IN_TABLE)))
     st.code(claim_test.COMMAND, language=None, wrap_lines=True)
     st.code(words("figures.code"), language=None, wrap_lines=True)
 

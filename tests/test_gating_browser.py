@@ -46,8 +46,13 @@ def wait_for_query(page: Page, key: str, value: str) -> None:
 
 def test_pointing_at_a_word_says_its_numbers_without_the_server(server: str, visit: Visit) -> None:
     page = visit(f"{server}/gating")
-    sent: list[object] = []
-    page.on("request", lambda request: sent.append(request.url))
+    sent: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda _: sent.append("frame")))
+    page.reload()
+    words_of(page).first.wait_for()
+    settle(page)
+    assert sent  # the page's own beginning is seen: so would be what the hover sent
+    sent.clear()
     word = words_of(page).filter(has_text="perfectly")
     word.hover()
     page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")

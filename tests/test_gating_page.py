@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_pages import open_page, rows, said, warnings, words
+from test_pages import open_page, rows, said, settled, warnings, words
 
 from core.attribution import log10_survival
 from core.review_evaluation import highest, rank_correlation
 from core.reviews import WEIGHTS, WeightsError, load
 from core.tokens import tokenize
 from pages.shared import reading_lab
+from pages.shared.words import read_words
 
 TABS = ["look", "gates", "survival", "along", "claim", "hold", "agree", "fails", "convoy", "figures"]
 BOOK = reading_lab.marked(words("gating")["texts"]["book"])[0]
@@ -254,6 +255,26 @@ def test_a_strange_text_is_read(text: str, tab: str) -> None:
 def test_too_long_a_link_is_said() -> None:
     at = open_page("gating", review="own", text="good " * 700)
     assert [warning.value for warning in at.warning] == [words("common")["link"]["text"].format(most="3,000")]
+
+
+def test_a_text_that_is_typed_too_long_is_cut_and_said_to_be() -> None:
+    at = open_page("gating", review="own")
+    at.text_area(key="gating-text").set_value("good " * 20_000)
+    settled(at.run())
+    assert [warning.value for warning in at.warning] == [words("common")["link"]["text"].format(most="3,000")]
+    assert len(strip(at)["words"]) == 500
+    assert len(at.text_area(key="gating-text").value) == 100_000
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_snippet_runs_and_prints_what_the_core_says(
+    language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(read_words(language)["gating"]["figures"]["code"], {})
+    printed = capsys.readouterr().out.strip().split("\n")
+    reading = load("lstm").read("Amazing! A perfectly balanced breakfast.")
+    assert float(printed[-1]) == reading.prediction
+    assert printed[0].split()[0] == "Amazing"
 
 
 def test_words_beyond_the_limit_are_said() -> None:

@@ -640,6 +640,7 @@ NOT_WEIGHTS = {
 
 
 def saved(array):
+    """An .npy file, also one that holds a pickle: what must be refused has to be made first."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=True)
     return file.getvalue()

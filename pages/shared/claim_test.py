@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.arrays import Array
-from core.review_evaluation import highest, predict_forms
+from core.review_evaluation import KEPT_IN_TABLE, highest, predict_forms
 from pages.shared import charts, controls, frames, reading_lab, word_charts
 from pages.shared.frame import Page
 from pages.shared.numbers import plain
@@ -103,6 +103,7 @@ def _on_the_test(words: Words, choice: Choice) -> None:
         st.markdown(
             words(
                 "claimed.test",
+                share=plain(100 * KEPT_IN_TABLE),
                 economy=reading_lab.correlation(means["economy"]["kept, opening"]),
                 plain=reading_lab.correlation(means["plain"]["kept, opening"]),
                 random=reading_lab.correlation(means["economy"]["kept, random"]),

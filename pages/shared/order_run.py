@@ -21,7 +21,7 @@ from pages.shared.words import Words
 BATCH = 20
 RADIUS = 0.95
 GUESS = 1 / TemporalOrder.outputs
-BOUND = 4.0  # seconds of the processor, for each of the two
+BOUND = 2.5  # seconds of the processor, for each of the two: about 15 by the clock, with all the drawing
 ENOUGH = 3000  # updates
 HEURISTIC = (0.5, 10.0)  # times the average norm: where Pascanu et al. look for a threshold
 
@@ -101,9 +101,10 @@ def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
 def _draw(page: Page, pair: Pair) -> None:
     """Move both runs on, and draw them."""
     words = page.words
-    if any(run.ended is None for run in pair.values()):
-        for run in pair.values():
-            run.advance(WORK / 2)
+    under_way = [run for run in pair.values() if run.ended is None]
+    if under_way:
+        for run in under_way:
+            run.advance(WORK / len(under_way))
         if all(run.ended is not None for run in pair.values()):
             st.rerun()
     going = [run for run in pair.values() if run.ended is None]

@@ -62,7 +62,7 @@ def gate(read: Sequence[Word], activations: Array, picked: int | None) -> pd.Dat
     """label, word, unit (from 1), value, picked: a gate's activations (T, H)."""
     shown = window(len(read), picked)
     units = activations.shape[1]
-    labels = [_labels(read)[k] for k in shown]
+    labels = _labels(read)[shown.start : shown.stop]
     return pd.DataFrame(
         {
             "label": np.repeat(np.array([label for label, _ in labels], dtype=object), units),
