@@ -11,11 +11,13 @@ from core.tasks import Recall
 from pages.shared import (
     charts,
     cliff_lab,
+    clipping_lesson,
     compute,
     controls,
     directions,
     frames,
     language,
+    lesson,
     order_run,
     published,
 )
@@ -150,6 +152,7 @@ SECTIONS = {
     "cap": cap,
 }
 
+lesson.ask(page, clipping_lesson.CLIPPING)
 settings = cliff_lab.choose(page)
 free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
 surface, reading = st.columns([3, 2], gap="medium")

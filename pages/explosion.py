@@ -5,7 +5,18 @@ import math
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
+from pages.shared import (
+    charts,
+    compute,
+    controls,
+    frames,
+    lesson,
+    linear_lab,
+    linear_lesson,
+    path_picture,
+    stories,
+    take_home,
+)
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
 from pages.shared.linear_lab import Lab
@@ -179,6 +190,7 @@ SECTIONS = {
     "code": code,
 }
 
+lesson.ask(page, linear_lesson.EXPLOSION)
 setup = linear_lab.choose(page)
 
 

@@ -7,7 +7,16 @@ from core.attribution import log10_survival
 from core.review_evaluation import KEPT_IN_TABLE, LONG, MIDDLING, QUANTITIES, highest, rank_correlation
 from core.review_training import Recipe
 from core.reviews import LEAST_KNOWN, LONGEST
-from pages.shared import charts, claim_test, controls, reading_lab, word_charts, word_frames
+from pages.shared import (
+    charts,
+    claim_test,
+    controls,
+    gating_lesson,
+    lesson,
+    reading_lab,
+    word_charts,
+    word_frames,
+)
 from pages.shared.frame import open_page
 from pages.shared.numbers import from_log10, plain
 from pages.shared.reading_lab import CHINESE, NETWORKS, TRAININGS, Choice, Seen, name_of, signed
@@ -300,6 +309,7 @@ SECTIONS = {
 if not reading_lab.weights_are_there(page):
     st.stop()
 
+lesson.ask(page, gating_lesson.GATING)
 chosen = reading_lab.choose(page)
 
 

@@ -13,7 +13,9 @@ from pages.shared import (
     controls,
     frames,
     gated_lab,
+    lesson,
     linear_lab,
+    linear_lesson,
     path_picture,
     recall_run,
     stories,
@@ -232,6 +234,7 @@ SECTIONS = {
     "code": code,
 }
 
+lesson.ask(page, linear_lesson.VANISHING)
 setup = linear_lab.choose(page)
 
 

@@ -37,6 +37,7 @@ SAME_IN_CHINESE = {
     *(f"overview.equations.{number}" for number in ("2.24", "2.25", "2.26")),
     *(f"common.{table}.{cell}" for table in ("cell", "learner", "gates") for cell in ("rnn", "lstm", "gru")),
     *("common.network.lstm", "common.network.gru", "common.cells.rnn"),
+    *(f"gating.lesson.widest.options.{word}" for word in ("amazing", "cereal", "breakfast", "buying")),
     *("vanishing.gates.left.rnn", "vanishing.gates.left.lstm", "vanishing.gates.left.gru"),
     *("common.start.chrono", "common.activation.tanh", "common.method_names.sgd"),
     *(f"common.axis.{norm}_norm" for norm in ("gradient", "weight_gradient", "error_gradient")),

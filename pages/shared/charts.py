@@ -33,6 +33,12 @@ FEW_DECADES = 2  # on an axis of less, numbers between the powers of ten are tic
 NARROW = 480  # pixels: a legend has two columns on what is narrower
 CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
+SIZED: Mapping[str, Callable[[float], float]] = {
+    **dict.fromkeys(("height", "strokeWidth", "dx", "dy"), lambda scale: scale),
+    **dict.fromkeys(("fontSize", "labelFontSize", "titleFontSize"), lambda scale: scale),
+    "size": lambda scale: scale**2,  # an area
+}
+
 Range: TypeAlias = tuple[float, float]
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -49,19 +55,23 @@ def show(
     alt_text: str,
     width: Literal["stretch", "content"] = "stretch",
     on_select: Literal["ignore", "rerun"] = "ignore",
+    scale: float = 1.0,
 ) -> None:
-    """Draw a chart of `frame`, its specification made once a language and kept.
+    """Draw a chart of `frame`, `scale` times as large, its specification made once a language and kept.
 
     A change of the specification, or of `alt_text`, makes the browser build the chart anew. What is
     selected in the chart, where that calls for a rerun, stands in the session's state under `key`.
     """
-    spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words)
+    spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words, scale)
     st.vega_lite_chart(frame, spec, key=key, alt=alt_text, width=width, on_select=on_select)
 
 
 @functools.lru_cache(maxsize=64)
 def _specification(
-    draw: Callable[[pd.DataFrame, Words], Chart], columns: tuple[tuple[str, str], ...], words: Words
+    draw: Callable[[pd.DataFrame, Words], Chart],
+    columns: tuple[tuple[str, str], ...],
+    words: Words,
+    scale: float,
 ) -> dict[str, Any]:
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in columns})
     chart = draw(empty, words).configure_axis(labelFontSize=14, titleFontSize=15, titleFontWeight="normal")
@@ -72,7 +82,21 @@ def _specification(
             layer["data"] = {"values": datasets[layer["data"]["name"]]}
     for part in ("$schema", "data"):
         spec.pop(part, None)
-    return spec
+    return spec if scale == 1 else _scaled(spec, scale)
+
+
+def _scaled(spec: Any, scale: float) -> Any:
+    """A specification with all that has a size but the page's own width so many times as large."""
+    if isinstance(spec, list):
+        return [_scaled(part, scale) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    return {
+        name: part * SIZED[name](scale)
+        if name in SIZED and isinstance(part, int | float)
+        else _scaled(part, scale)
+        for name, part in spec.items()
+    }
 
 
 def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:

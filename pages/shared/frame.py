@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.shared import language
+from pages.shared import asked, language
+from pages.shared.asked import PRESENT, Asked
 from pages.shared.share import share
 from pages.shared.words import Words
 
@@ -26,10 +27,12 @@ SCRIPTS = {
 
 @dataclass(frozen=True)
 class Page:
-    """The page being drawn: its words, and the place for sentences about what can't be shown."""
+    """The page being drawn: its words, and the places for ways on and for what can't be shown."""
 
     name: str
     words: Words
+    asked: Asked | None  # the question of its lesson
+    beside_title: DeltaGenerator
     notices: DeltaGenerator
 
     def complain(self, key: str, **values: object) -> None:
@@ -38,14 +41,32 @@ class Page:
 
 
 def open_page(name: str) -> Page:
-    """Set the page up and draw its menu, title and claim."""
-    words = Words(language.language(), name)
+    """Set the page up and draw its menu, title and claim; before a class, none of them."""
+    words, question = Words(language.language(), name), asked.asked()
     st.set_page_config(
         page_title=f"{words('title')} · {words('lab')}",
         layout="wide",
         initial_sidebar_state="collapsed",
         menu_items={"About": words("about")},
     )
+    if question is None or question.mode != PRESENT:
+        _draw_menu(words)
+        with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+            st.title(words("title"), anchor=False, width="content")
+            beside_title = st.container(horizontal=True, width="content", vertical_alignment="center")
+        if question is None:
+            st.markdown(words("claim"))
+    else:
+        beside_title = st.container()
+    page = Page(name, words, question, beside_title, st.container())
+    wrong = asked.makes_no_sense()
+    if wrong is not None:
+        page.complain("link.choice", name=words(f"lesson.{wrong}"))
+    return page
+
+
+def _draw_menu(words: Words) -> None:
+    """The way to the other pages, the link to this view, and the language."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for other, script in SCRIPTS.items():
             st.page_link(script, label=words.of(other)("menu"), query_params=language.in_link())
@@ -53,6 +74,3 @@ def open_page(name: str) -> Page:
         with st.container(width="content"):
             share(words)
         language.switch(words)
-    st.title(words("title"), anchor=False)
-    st.markdown(words("claim"))
-    return Page(name, words, st.container())

@@ -13,6 +13,7 @@ from pages.shared.frame import Page
 from pages.shared.numbers import plain
 
 LARGEST_STEPS = 10_000
+STEPS, SIZE, SEED = 1000, 16, 7
 OWN = "own"
 
 
@@ -47,17 +48,17 @@ class Lab(NamedTuple):
     norms: Array  # (steps + 1,), log10, at `radius`
 
 
-def choose(page: Page, *, steps: int = 1000) -> Setup:
+def choose(page: Page) -> Setup:
     """Draw the controls of everything but the radius; what the reader has set, or the link."""
-    words, n = page.words, 16
+    words, n = page.words, SIZE
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = controls.choice(page, "kind", [*MATRIX_KINDS, OWN], "gaussian")
-        steps = controls.number(page, "steps", 1, LARGEST_STEPS, steps, step=50)
+        steps = controls.number(page, "steps", 1, LARGEST_STEPS, STEPS, step=50)
         gradient_kind = controls.choice(page, "gradient", GRADIENT_KINDS, "random")
         with st.popover(words("controls.more")):
             if kind != OWN:
                 n = controls.number(page, "n", 1, LARGEST_SIZE, n)
-            seed = controls.number(page, "seed", 0, 9999, 7)
+            seed = controls.number(page, "seed", 0, 9999, SEED)
     entered = own_matrix_panel.draw(page) if kind == OWN else None
     settings = Settings(kind, n, seed, gradient_kind, steps, entered)
     system = _system(page, settings)
@@ -73,16 +74,26 @@ def at_radius(page: Page, setup: Setup, radius: float) -> Lab:
     if scalable:
         default = radius if settings.entered is None else system.own_radius
         rho = controls.radius(page, default, of="made" if settings.entered is None else "own")
-        W = system.W * rho
         if settings.entered is not None and rho != system.own_radius:
             entered, shown = plain(system.own_radius), plain(rho)
             st.markdown(page.words("own.scaled", entered=entered, shown=shown))
     else:
-        rho, W = 1.0, system.W
+        rho = 1.0
+    return _lab(settings, system, rho)
+
+
+def made(kind: str, radius: float) -> Lab:
+    """The RNN as the page has it until its other controls are moved."""
+    settings = Settings(kind, SIZE, SEED, "random", STEPS, None)
+    return _lab(settings, _make(settings), radius)
+
+
+def _lab(settings: Settings, system: compute.System, radius: float) -> Lab:
     paths = compute.paths(system.W, system.gradient, settings.steps)
-    return Lab(
-        settings, W, system.W, system.gradient, rho, scalable, paths, compute.at_radius(paths.norms, rho)
-    )
+    scalable = system.own_radius > 0
+    W = system.W * radius if scalable else system.W
+    norms = compute.at_radius(paths.norms, radius)
+    return Lab(settings, W, system.W, system.gradient, radius, scalable, paths, norms)
 
 
 def _system(page: Page, settings: Settings) -> compute.System:

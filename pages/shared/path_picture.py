@@ -72,7 +72,7 @@ def zero_from(log10_path: Array) -> int:
     return int(np.argmax(zero)) if zero.any() else len(log10_path)
 
 
-def draw_path(page: Page, lab: Lab) -> None:
+def draw_path(page: Page, lab: Lab, *, scale: float = 1.0) -> None:
     """The main picture: the gradient's path on a log scale."""
     with st.container(key=f"{page.name}-picture"):
         charts.show(
@@ -81,6 +81,7 @@ def draw_path(page: Page, lab: Lab) -> None:
             page.words,
             key=f"{page.name}-path",
             alt_text=page.words("alt_path"),
+            scale=scale,
         )
 
 

@@ -223,7 +223,14 @@ def signed(number: float) -> str:
 
 
 def draw(
-    page: Page, choice: Choice, of: Seen, *, key: str, picked: int | None, on_pick: Callable[[int], None]
+    page: Page,
+    choice: Choice,
+    of: Seen,
+    *,
+    key: str,
+    picked: int | None,
+    on_pick: Callable[[int], None],
+    large: bool = False,
 ) -> None:
     """The text as a strip of words, coloured; those that weren't read are crossed out."""
     words, numbers = page.words, values(of, choice.quantity, choice.unit)
@@ -261,6 +268,7 @@ def draw(
         names=names,
         on_pick=on_pick,
         diverging=choice.quantity in SIGNED,
+        large=large,
     )
 
 

@@ -71,6 +71,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!strips.has(parentElement)) strips.set(parentElement, { spans: [], texts: [] })
   const strip = strips.get(parentElement)
 
+  text.classList.toggle("large", data.large)
   const written = JSON.stringify(pieces)
   if (strip.written !== written) {
     text.replaceChildren(...pieces.map(piece =>

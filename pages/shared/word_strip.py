@@ -75,6 +75,7 @@ def word_strip(
     names: StripNames,
     on_pick: Callable[[int], None],
     diverging: bool = False,
+    large: bool = False,
 ) -> None:
     """Draw the text; a click, Enter or Space on a word calls `on_pick` with its index.
 
@@ -100,6 +101,7 @@ def word_strip(
             "names": names._asdict(),
             "selected": selected,
             "diverging": diverging,
+            "large": large,
         },
         on_pick_change=picked,
         height="content",
