@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.arrays import Array, as_floats, check_choice, check_count, check_positive, sigmoid_parts
-from core.clipping import clip_by_norm, clip_by_value, global_norm
+from core.clipping import clip_by_norm, clip_by_value
 
 START, TARGET, STEPS = 0.5, 0.7, 50
 FARTHEST = 700.0  # where e^x would soon overflow
@@ -112,13 +112,13 @@ def descend(w: float, b: float, *, rate: float, updates: int, method: str, thres
     value, d_w, d_b = _error_at(w, b)
     places, norms = [(w, b, value)], []
     for _ in range(updates):
-        gradient = {"w": np.array([d_w]), "b": np.array([d_b])}
-        if method != "none":
-            gradient, before, after, _ = CLIPS[method](gradient, threshold)
-        else:
-            before = after = global_norm(gradient)
-        w -= rate * float(gradient["w"][0])
-        b -= rate * float(gradient["b"][0])
+        before = after = math.hypot(d_w, d_b)  # a tenth of what `global_norm` takes for two numbers
+        if method != "none" and not before <= threshold:
+            clipped = CLIPS[method]({"w, b": np.array([d_w, d_b])}, threshold)
+            d_w, d_b = clipped.gradients["w, b"].tolist()
+            before, after = clipped.norm_before, clipped.norm_after
+        w -= rate * d_w
+        b -= rate * d_b
         if not (math.isfinite(w) and math.isfinite(b)):
             break
         value, d_w, d_b = _error_at(w, b)
