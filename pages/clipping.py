@@ -153,28 +153,36 @@ SECTIONS = {
 }
 
 lesson.ask(page, clipping_lesson.CLIPPING)
-settings = cliff_lab.choose(page)
-free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
-surface, reading = st.columns([3, 2], gap="medium")
-with surface:
-    charts.show(
-        cliff_lab.relief(),
-        cliff_lab.descents(settings),
-        words,
-        key=cliff_lab.key(),
-        alt_text=words("surface.alt"),
-        on_select="rerun",
-    )
-    st.markdown(words("surface.legend"))
-with reading:
-    for sentence in cliff_lab.story(words, settings, free, clipped):
-        st.markdown(sentence)
-    charts.show(
-        charts.cliff_norms,
-        cliff_lab.norms(words, settings),
-        words,
-        key="cliff-norms",
-        alt_text=words("surface.alt_norms"),
-    )
 
-SECTIONS[controls.section(page, tuple(SECTIONS))]()
+
+@st.fragment
+def at_the_start() -> None:
+    """What follows the start and the steps: a change of them draws this part of the page alone."""
+    settings = cliff_lab.choose(page)
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    surface, reading = st.columns([3, 2], gap="medium")
+    with surface:
+        charts.show(
+            cliff_lab.relief(),
+            cliff_lab.descents(settings),
+            words,
+            key=cliff_lab.key(),
+            alt_text=words("surface.alt"),
+            on_select="rerun",
+        )
+        st.markdown(words("surface.legend"))
+    with reading:
+        for sentence in cliff_lab.story(words, settings, free, clipped):
+            st.markdown(sentence)
+        charts.show(
+            charts.cliff_norms,
+            cliff_lab.norms(words, settings),
+            words,
+            key="cliff-norms",
+            alt_text=words("surface.alt_norms"),
+        )
+
+    SECTIONS[controls.section(page, tuple(SECTIONS))]()
+
+
+at_the_start()
