@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -167,8 +168,9 @@ def test_the_surface_s_contours_are_labelled_with_their_error() -> None:
     (labels,) = [
         layer["data"]["values"] for layer in specification["layer"] if layer["mark"]["type"] == "text"
     ]
+    labels = pd.read_csv(io.StringIO(labels))
     assert len(labels) == 6
-    for label in labels:
+    for label in labels.to_dict("records"):
         assert float(label["text"]) == pytest.approx(
             float(cliff.error(label["w"], label["b"]).value), rel=0.03
         )
