@@ -195,7 +195,9 @@ async def session(address: str, page: str = "", query: str = "") -> AsyncIterato
     """A tab that has opened a page of the app at an address, and closes at the end."""
     at = urlsplit(address)
     uri = f"ws://{at.netloc}{at.path}/_stcore/stream"
-    async with connect(uri, subprotocols=["streamlit"], compression=None, max_size=None, proxy=None) as socket:
+    async with connect(
+        uri, subprotocols=["streamlit"], compression=None, max_size=None, proxy=None
+    ) as socket:
         tab = Session(socket, page, query)
         await tab.rerun()
         yield tab

@@ -12,7 +12,7 @@ from core.cells import RNN
 from core.optimizers import SGD
 from core.tasks import TemporalOrder
 from core.training import Model, train
-from pages.shared import charts, controls, frames
+from pages.shared import charts, controls, frames, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, WORK, Run
 from pages.shared.numbers import plain
@@ -109,7 +109,8 @@ def _draw(page: Page, pair: Pair) -> None:
             st.rerun()
     going = [run for run in pair.values() if run.ended is None]
     values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
-    st.progress(max((run.share for run in going), default=1.0), words("training.progress", **values))
+    progress = live.told(words, words("training.progress", **values), going)
+    st.progress(max((run.share for run in going), default=1.0), progress)
     for name, run in pair.items():
         st.markdown(_said(words, name, run))
     st.markdown(_heuristic(words, pair["clipped"]))

@@ -206,14 +206,15 @@ def told(lab: App, minimal: App, runs: int, client: float) -> str:
     return (
         f"{name:24}{len(lab.tabs):5}{runs:5}{p50:8.0f}{p95:8.0f}{their_p50:9.0f}{their_p95:8.0f}"
         f"{p50 / their_p50:7.2f}{p95 / their_p95:7.2f}{reruns:8}{lab.failures:6}"
-        f"{100 * lab.cpu / lab.wall:6.0f}%{1000 * lab.cpu / reruns:8.0f}{100 * client:7.0f}%"
+        f"{100 * lab.cpu / lab.wall:6.0f}%{1000 * lab.cpu / reruns:8.1f}"
+        f"{1000 * minimal.cpu / len(minimal.seconds):9.1f}{100 * client:7.0f}%"
         f"{lab.bytes / reruns / 1000:7.0f}{lab.rss_of_one:8.0f}{memory:7.0f}{each:7.2f}"
     )
 
 
 HEAD = (
     f"{'page':24}{'n':>5}{'runs':>5}{'p50':>8}{'p95':>8}{'minimal':>9}{'p95':>8}{'ratio':>7}{'p95':>7}"
-    f"{'reruns':>8}{'fail':>6}{'CPU':>7}{'ms each':>8}{'client':>8}{'kB':>7}{'MB of 1':>8}{'of n':>7}{'each':>7}"
+    f"{'reruns':>8}{'fail':>6}{'CPU':>7}{'ms each':>8}{'minimal':>9}{'client':>8}{'kB':>7}{'MB of 1':>8}{'of n':>7}{'each':>7}"
 )
 
 
