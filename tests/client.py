@@ -98,8 +98,10 @@ class Session:
         return await self.rerun(next(iter(self.ticking)), automatic=True)
 
     def find(self, key: str) -> str:
-        """The id of the widget with a key; KeyError unless there is one."""
-        (found,) = [widget for widget in self.fragments if widget.endswith(f"-{key}")] or [None]
+        """The id of the widget with a key, or with that id; KeyError unless there is one."""
+        found = next(
+            (widget for widget in self.fragments if widget == key or widget.endswith(f"-{key}")), None
+        )
         if found is None:
             raise KeyError(f"no widget has the key {key}: {sorted(self.fragments)}")
         return found
@@ -107,7 +109,7 @@ class Session:
     async def rerun(
         self, fragment: str = "", trigger: WidgetState | None = None, *, automatic: bool = False
     ) -> Rerun:
-        """Run the page, or one fragment of it, and read what comes back; Failure if it isn't as it should be."""
+        """Run the page, or one fragment of it, and read what comes back; Failure if that is none."""
         message = BackMsg()
         asked = message.rerun_script
         asked.query_string, asked.page_script_hash, asked.fragment_id = self.query, self.page_hash, fragment

@@ -214,7 +214,8 @@ def told(lab: App, minimal: App, runs: int, client: float) -> str:
 
 HEAD = (
     f"{'page':24}{'n':>5}{'runs':>5}{'p50':>8}{'p95':>8}{'minimal':>9}{'p95':>8}{'ratio':>7}{'p95':>7}"
-    f"{'reruns':>8}{'fail':>6}{'CPU':>7}{'ms each':>8}{'minimal':>9}{'client':>8}{'kB':>7}{'MB of 1':>8}{'of n':>7}{'each':>7}"
+    f"{'reruns':>8}{'fail':>6}{'CPU':>7}{'ms each':>8}{'minimal':>9}{'client':>8}"
+    f"{'kB':>7}{'MB of 1':>8}{'of n':>7}{'each':>7}"
 )
 
 

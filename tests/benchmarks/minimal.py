@@ -19,7 +19,7 @@ st.altair_chart(alt.Chart(frame).mark_line().encode(x="k:Q", y="y:Q", color="nam
 
 
 def start_minimal(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start one slider and one chart of 4 lines × 200 points, in an empty folder, configured as the lab is."""
+    """Start one slider and one chart of 4 lines × 200 points in an empty folder, configured as the lab."""
     (folder / "minimal.py").write_text(SCRIPT)
     shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
     return start_server(folder / "minimal.py", folder)
