@@ -115,6 +115,7 @@ class Session:
         asked.query_string, asked.page_script_hash, asked.fragment_id = self.query, self.page_hash, fragment
         asked.page_name = "" if self.page_hash else self.page
         asked.is_auto_rerun = automatic
+        self.kept = dict(list(self.kept.items())[-MOST_KEPT:])
         asked.cached_message_hashes.extend(self.kept)
         asked.widget_states.widgets.extend([*self.states.values(), *([] if trigger is None else [trigger])])
         start = time.perf_counter()
@@ -173,8 +174,6 @@ class Session:
             raise Failure(f"{self.page}?{self.query}: {element.exception.type} {element.exception.message}")
         if message.metadata.cacheable:
             self.kept[message.hash] = message
-            for oldest in list(self.kept)[:-MOST_KEPT]:
-                del self.kept[oldest]
         widget = str(getattr(getattr(element, kind), "id", "")) if kind else ""
         if widget:
             seen.add(widget)

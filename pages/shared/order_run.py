@@ -86,7 +86,8 @@ def section(page: Page) -> None:
         if made != settings:
             told = made._asdict() | {"activation": words(f"activation.{made.activation}")}
             st.markdown(words("training.others", **told))
-        st.fragment(_draw, run_every=TICK if running else None)(page, pair)
+        draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+        draw(page, pair)
 
 
 def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:

@@ -65,7 +65,8 @@ def section(page: Page, seed: int) -> None:
     symbols = Recall(delay).symbols
     st.markdown(words("learn.text", delay=delay, symbols=symbols, guess=plain(100 / symbols)))
     alike = {key.cell: run for key, run in runs.items() if key[1:] == settings[1:]}
-    st.fragment(_draw, run_every=TICK if running else None)(page, alike, runs.get(settings))
+    draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+    draw(page, alike, runs.get(settings))
 
 
 def _toggle(runs: dict[Settings, Run], settings: Settings) -> None:
