@@ -134,7 +134,8 @@ def told(state: Soak, first: int) -> tuple[str, bool]:
     warm, last = (float(np.median(part)) for part in (memory[first : first + 50], memory[-50:]))
     growth = last / warm - 1
     text = (
-        f"{' '.join(f'{now:.0f}' for now in memory[::SHOWN])} MB\n{len(memory):,} reruns, {len(state.failures)} failures. {warm:.0f} MB after {first:,} of them, "
+        f"{' '.join(f'{now:.0f}' for now in memory[::SHOWN])} MB\n"
+        f"{len(memory):,} reruns, {len(state.failures)} failures. {warm:.0f} MB after {first:,} of them, "
         f"{last:.0f} MB at the end: {100 * growth:+.1f} %, {1000 * slope:+.1f} MB per 1,000 reruns "
         f"(on the line: {start + slope * first:.0f} to {start + slope * len(memory):.0f} MB)"
     )
