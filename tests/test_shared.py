@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,21 @@ def test_pages_never_import_each_other(source: Path) -> None:
         for name in modules_imported(source)
         if name.startswith(("pages.", "dashboard")) and not name.startswith("pages.shared")
     ]
+
+
+def bounds_of_caches(source: Path) -> Iterator[tuple[str, bool]]:
+    """What each of Streamlit's caches in a file keeps, and whether it says how many of them."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                if "st.cache_" in ast.unparse(decorator):
+                    yield f"{source.name}: {node.name}", "max_entries=" in ast.unparse(decorator)
+
+
+def test_every_cache_that_readers_fill_has_a_bound() -> None:
+    caches = dict(found for source in SOURCES for found in bounds_of_caches(source))
+    assert len(caches) > 15
+    assert [name for name, bounded in caches.items() if not bounded] == []
 
 
 @pytest.mark.parametrize("first", ["numpy", "streamlit", "pages.shared"])
