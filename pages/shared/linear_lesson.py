@@ -81,8 +81,8 @@ def faster() -> Answer:
 
 def cells() -> Answer:
     """Which cell brings most of its gradient back."""
-    left = {name: float(_paths(BIAS)[name][-1]) for name in gated_lab.CELLS}
-    shut = {name: float(_paths(0.0)[name][-1]) for name in gated_lab.CELLS}
+    left = {name: float(paths(BIAS)[name][-1]) for name in gated_lab.CELLS}
+    shut = {name: float(paths(0.0)[name][-1]) for name in gated_lab.CELLS}
     values = {f"{name}_left": from_log10(size) for name, size in left.items()}
     values |= {f"{name}_shut": from_log10(size) for name, size in shut.items()}
     return Answer(max(left, key=lambda name: left[name]), values | {"steps": LENGTH, "bias": plain(BIAS)})
@@ -93,7 +93,8 @@ def _reach(rate: float) -> int:
     return compute.last_reach(lab.W, lab.gradient, FARTHEST, rate, SEED, "float32") or 0
 
 
-def _paths(bias: float) -> dict[str, Array]:
+def paths(bias: float) -> dict[str, Array]:
+    """log10 of the gradients' norms by steps back, through each cell and through the LSTM's memory."""
     start = gated_lab.Start("uniform", bias, 1.0, LENGTH)
     found: dict[str, Array] = {}
     for name in gated_lab.CELLS:
@@ -130,7 +131,7 @@ def show_faster(page: Page) -> None:
 def show_cells(page: Page) -> None:
     lines = [
         Line(page.words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
-        for name, path in _paths(BIAS).items()
+        for name, path in paths(BIAS).items()
     ]
     charts.show(
         charts.gated,
