@@ -100,7 +100,13 @@ def visit_bare(browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts = []
 
     def open_tab(
-        address: str, *, width: int = 1440, height: int = 900, theme: str = "light", locale: str = "en-US"
+        address: str,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+        locale: str = "en-US",
+        before: Callable[[Page], None] | None = None,
     ) -> Page:
         context = browser.new_context(
             locale=locale,
@@ -113,6 +119,8 @@ def visit_bare(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
+        if before is not None:
+            before(page)
         page.goto(address)
         page.locator("[data-testid=stApp]").wait_for()
         page.locator("[data-testid=stMain] [data-testid=stElementContainer]").first.wait_for()
