@@ -13,7 +13,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from pages.shared import language
-from pages.shared.asked import PHASES, PREDICT, PRESENT, Asked
+from pages.shared.asked import MODES, PHASES, PREDICT, PRESENT, QUESTIONS, Asked
 from pages.shared.frame import SCRIPTS, Page
 from pages.shared.lesson_card import Card, Option, lesson_card
 
@@ -47,7 +47,7 @@ def ask(page: Page, questions: Sequence[Question]) -> None:
     asked = page.asked
     if asked is None:
         with page.beside_title:
-            for mode in (PREDICT, PRESENT):
+            for mode in MODES:
                 first = Asked(mode, 0, PHASES[0], None)
                 st.page_link(
                     SCRIPTS[page.name],
@@ -118,7 +118,7 @@ def _beside(asked: Asked) -> tuple[Asked | None, Asked | None]:
     """The steps before and after one: the phases of a question, and then the next question's."""
     steps = [
         Asked(PRESENT, question, phase, asked.guess if question == asked.question else None)
-        for question in range(3)
+        for question in range(QUESTIONS)
         for phase in PHASES
     ]
     at = steps.index(asked)
