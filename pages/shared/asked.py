@@ -25,7 +25,17 @@ class Asked(NamedTuple):
     @property
     def revealed(self) -> bool:
         """Whether the answer shows."""
-        return self.guess is not None if self.mode == PREDICT else PHASES.index(self.phase) >= 2
+        return self.guess is not None if self.mode == PREDICT else self.phase in PHASES[2:]
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is said why; before a class the options make room for it."""
+        return self.revealed if self.mode == PREDICT else self.phase == PHASES[-1]
+
+    @property
+    def open(self) -> bool:
+        """Whether one can guess now."""
+        return not self.revealed and (self.mode == PREDICT or self.phase == "prediction")
 
     def in_link(self) -> dict[str, str]:
         """What a link says of it."""

@@ -135,39 +135,36 @@ def _go(link: dict[str, str]) -> None:
 
 def _draw_card(page: Page, asked: Asked, questions: Sequence[Question]) -> None:
     """The question with what is shown of it in this phase."""
-    question, words, presenting = questions[asked.question], page.words, asked.mode == PRESENT
-    answer = question.answer()
+    question, words, answer = questions[asked.question], page.words, questions[asked.question].answer()
 
     def say(part: str) -> str:
         return words(f"lesson.{question.name}.{part}").format(**answer.values)
 
-    explains = asked.revealed and (not presenting or asked.phase == PHASES[-1])
-    guessing = not asked.revealed and (not presenting or asked.phase == "prediction")
-    offered = question.options if guessing or (asked.revealed and not (presenting and explains)) else ()
+    offered = asked.open or asked.mode == PREDICT or (asked.revealed and not asked.explained)
     options = [
         Option(
             option,
             say(f"options.{option}"),
-            asked.revealed and option == answer.right,
-            option == asked.guess,
+            right=asked.revealed and option == answer.right,
+            guessed=option == asked.guess,
         )
-        for option in offered
+        for option in (question.options if offered else ())
     ]
     head = words("lesson.number", page=words("menu"), number=asked.question + 1, count=len(questions))
     verdict = words("lesson.right" if asked.guess == answer.right else "lesson.wrong") if asked.guess else ""
     card = Card(
         head=head,
         question=say("question"),
-        prompt=words("lesson.prompt") if guessing else "",
+        prompt=words("lesson.prompt") if asked.open else "",
         options=options,
         answer=f"{verdict} {say('answer')}".strip() if asked.revealed else "",
-        why=say("why") if explains else "",
+        why=say("why") if asked.explained else "",
         right=words("lesson.is_right"),
         guess=words("lesson.is_guess"),
-        large=presenting,
+        large=asked.mode == PRESENT,
     )
 
     def guessed(option: str) -> None:
         _go(_link(asked._replace(guess=option), questions))
 
-    lesson_card(card, key=CARD, open_to_guess=guessing, on_guess=guessed)
+    lesson_card(card, key=CARD, open_to_guess=asked.open, on_guess=guessed)
