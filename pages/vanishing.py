@@ -197,7 +197,7 @@ def computed(lab: Lab) -> None:
         words,
         key="computed",
         alt_text=words("computed.alt"),
-        now=seen,
+        now=f"{seen}\n{words('computed.now', step=f'{len(path) - 1:,}', exact=from_log10(lab.norms[-1]))}",
     )
 
 

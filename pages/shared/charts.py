@@ -198,7 +198,6 @@ def gradient_path(frame: pd.DataFrame, words: Words) -> Chart:
         .transform_joinaggregate(farthest="max(reach)", last="max(k)")
         .transform_calculate(top="max(0.05 * datum.last, 1.08 * datum.farthest)")
         .properties(height=HEIGHT)
-        .configure_mark(aria=False)  # two hundred descriptions a frame; the numbers stand beside it
     )
 
 
@@ -597,7 +596,7 @@ def mode_shares(frame: pd.DataFrame, words: Words) -> Chart:
 def _small(frame: pd.DataFrame, x_title: str, y_title: str) -> Chart:
     rows = alt.Chart()
     scale = alt.Scale(nice=False)
-    floor = rows.mark_rule(aria=False).encode(y=alt.YDatum(0), color=meaning("neutral"))
+    floor = rows.mark_rule().encode(y=alt.YDatum(0), color=meaning("neutral"))
     line = rows.mark_line(strokeWidth=3).encode(
         x=alt.X("k:Q", title=x_title, scale=scale, axis=_whole_steps(tickCount=4)),
         y=alt.Y(
@@ -649,7 +648,7 @@ def told_by_name(lines: Mapping[str, str], **legend_options: Any) -> dict[str, A
             place += len(MEANINGS)
         domain += [" " * (k + 1) for k in range(len(domain), place + 1)]
         domain[place] = name
-    legend = _legend(values=list(lines), **legend_options)
+    legend = _legend(values=list(lines), description=", ".join(lines), **legend_options)
     return {
         "color": alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend),
         "strokeDash": alt.StrokeDash(

@@ -110,10 +110,8 @@ def _draw(page: Page, pair: Pair) -> None:
     going = [run for run in pair.values() if run.ended is None]
     values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
     st.progress(max((run.share for run in going), default=1.0), words("training.progress", **values))
-    said, heuristic = (
-        [_said(words, name, run) for name, run in pair.items()],
-        _heuristic(words, pair["clipped"]),
-    )
+    said = [_said(words, name, run) for name, run in pair.items()]
+    heuristic = _heuristic(words, pair["clipped"])
     for sentence in [*said, heuristic]:
         st.markdown(sentence)
     accuracies = {name: run.accuracies for name, run in pair.items()}
