@@ -157,7 +157,7 @@ def test_a_dead_gradient_is_told_with_its_step() -> None:
     assert now(at).endswith(plain_text(read_words("en")["common"]["dead"].format(step=2)))
 
 
-HEARD = "[role=graphics-symbol][aria-roledescription=point]"
+HEARD = '[role=graphics-symbol][aria-roledescription="text mark"]'
 SAID = f"""() => [...document.querySelectorAll('.vega-embed svg')]
   .map(svg => [...svg.querySelectorAll('{HEARD}')].map(mark => mark.ariaLabel))"""
 OTHER = f"""([number, before]) => document.querySelectorAll('.vega-embed svg')[number]

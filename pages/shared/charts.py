@@ -85,8 +85,10 @@ def _specification(
 
 def _with_sentence(spec: dict[str, Any]) -> dict[str, Any]:
     """The same picture, and in its corner an invisible mark whose name is the sentence of NOW."""
-    mark: dict[str, Any] = {
-        "mark": {"type": "point", "opacity": 0, "aria": True, "tooltip": None},
+    mark: dict[
+        str, Any
+    ] = {  # a text: an empty group of other marks, as in a facet, is a symbol without a name
+        "mark": {"type": "text", "text": " ", "opacity": 0, "aria": True, "tooltip": None},
         "encoding": {
             "x": {"value": 0},
             "y": {"value": 0},
