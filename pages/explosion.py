@@ -214,9 +214,9 @@ def at_the_radius() -> None:
             seen.append(words("read.zero", zero=f"{float32.zero:,}"))
         else:
             seen.append(words("read.holds"))
+        with picture:
+            path_picture.draw_path(page, lab, seen)
         path_picture.read_out(page, lab, seen, ("norm", "overflow"))
-    with picture:
-        path_picture.draw_path(page, lab, seen)
 
     SECTIONS[controls.section(page, tuple(SECTIONS))](lab)
 

@@ -267,6 +267,8 @@ def at_the_radius() -> None:
         peak = int(lab.norms.argmax())
         if vanishes and lab.norms[peak] > lab.norms[0] + 0.1:
             seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
+        with picture:  # which the browser draws while the server goes on
+            path_picture.draw_path(page, lab, seen)
         moved = (
             None
             if rho > 1
@@ -277,8 +279,6 @@ def at_the_radius() -> None:
         elif moved is not None:
             seen.append(words("read.moves", rate=RATE, reach=f"{moved:,}"))
         path_picture.read_out(page, lab, seen, ("subnormal", "zero"))
-    with picture:
-        path_picture.draw_path(page, lab, seen)
 
     SECTIONS[controls.section(page, tuple(SECTIONS))](lab)
 
