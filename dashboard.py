@@ -67,6 +67,7 @@ cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
 }
 for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.items(), strict=True):
     with column, st.container(border=True, height="stretch"):
+        text = words(f"cards.{name}.text", **values)
         st.subheader(words(f"cards.{name}.title"), anchor=False)
         charts.show(
             PICTURES.get(name, charts.small_path),
@@ -74,8 +75,9 @@ for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.it
             words,
             key=f"card-{name}",
             alt_text=words(f"cards.{name}.alt"),
+            now=text,
         )
-        st.markdown(words(f"cards.{name}.text", **values))
+        st.markdown(text)
         st.markdown(words(f"cards.{name}.try"))
         st.page_link(SCRIPTS[name], label=words("open"), query_params=FIRST[name] | language.in_link())
 
