@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, frames, language, reading_lab, word_charts, word_frames
+from pages.shared import asked, charts, compute, frames, language, reading_lab, word_charts, word_frames
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 from pages.shared.words import read_words
@@ -22,6 +22,11 @@ FIRST = {
 
 page = open_page("overview")
 words = page.words
+
+with page.beside_title:
+    for mode in asked.MODES:
+        first = {mode: "1"} | language.in_link()
+        st.page_link(SCRIPTS["explosion"], label=words(f"lesson.{mode}"), query_params=first)
 
 system = compute.make_system("gaussian", N, SEED, "random")
 unit_norms = compute.paths(system.W, system.gradient, STEPS).norms
@@ -62,6 +67,7 @@ cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
 }
 for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.items(), strict=True):
     with column, st.container(border=True, height="stretch"):
+        text = words(f"cards.{name}.text", **values)
         st.subheader(words(f"cards.{name}.title"), anchor=False)
         charts.show(
             PICTURES.get(name, charts.small_path),
@@ -69,8 +75,9 @@ for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.it
             words,
             key=f"card-{name}",
             alt_text=words(f"cards.{name}.alt"),
+            now=text,
         )
-        st.markdown(words(f"cards.{name}.text", **values))
+        st.markdown(text)
         st.markdown(words(f"cards.{name}.try"))
         st.page_link(SCRIPTS[name], label=words("open"), query_params=FIRST[name] | language.in_link())
 

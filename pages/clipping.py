@@ -56,6 +56,14 @@ def direction() -> None:
     gradient = {"g": np.array([length * math.cos(angle), length * math.sin(angle)])}
     by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
     turned = math.degrees(math.acos(min(1.0, by_value.cosine)))
+    seen = words(
+        "direction.text",
+        length=length,
+        degrees=degrees,
+        by_norm=plain(by_norm.norm_after),
+        by_value=plain(by_value.norm_after),
+        turned=plain(turned),
+    )
     picture, text = st.columns([1, 1])
     with picture:
         charts.show(
@@ -64,19 +72,11 @@ def direction() -> None:
             words,
             key="direction",
             alt_text=words("direction.alt"),
+            now=seen,
             width="content",
         )
     with text:
-        st.markdown(
-            words(
-                "direction.text",
-                length=length,
-                degrees=degrees,
-                by_norm=plain(by_norm.norm_after),
-                by_value=plain(by_value.norm_after),
-                turned=plain(turned),
-            )
-        )
+        st.markdown(seen)
 
 
 def training() -> None:
@@ -92,26 +92,26 @@ def paper() -> None:
 def cannot() -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
-    st.markdown(
-        words(
-            "cannot.text",
-            delay=DELAY,
-            updates=UPDATES,
-            threshold=plain(THRESHOLD),
-            largest=plain(found.largest_norm),
-            arrives=from_log10(found.log10_arrives),
-            differ=found.differ,
-            count=f"{found.parameters:,}",
-            right=plain(100 * found.accuracy),
-            chance=plain(100 / Recall(DELAY).symbols),
-        )
+    seen = words(
+        "cannot.text",
+        delay=DELAY,
+        updates=UPDATES,
+        threshold=plain(THRESHOLD),
+        largest=plain(found.largest_norm),
+        arrives=from_log10(found.log10_arrives),
+        differ=found.differ,
+        count=f"{found.parameters:,}",
+        right=plain(100 * found.accuracy),
+        chance=plain(100 / Recall(DELAY).symbols),
     )
+    st.markdown(seen)
     charts.show(
         charts.vanishing_losses,
         frames.curves({words("cut.clipped"): found.clipped, words("cut.free"): found.free}),
         words,
         key="cannot",
         alt_text=words("cannot.alt"),
+        now=seen,
     )
 
 
@@ -121,17 +121,16 @@ def cap() -> None:
     limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
     prices = compute.scalar_path(TARIFF, 200)
     reached = int(np.argmax(prices >= math.log10(limit)))
-    st.markdown(
-        words(
-            "cap.text",
-            percent=plain(100 * (TARIFF - 1)),
-            count=borders,
-            price=from_log10(prices[borders]),
-            limit=plain(limit),
-            paid=from_log10(min(prices[borders], math.log10(limit))),
-            reached=reached,
-        )
+    seen = words(
+        "cap.text",
+        percent=plain(100 * (TARIFF - 1)),
+        count=borders,
+        price=from_log10(prices[borders]),
+        limit=plain(limit),
+        paid=from_log10(min(prices[borders], math.log10(limit))),
+        reached=reached,
     )
+    st.markdown(f"{seen}\n\n{words('cap.read')}")
     shown, ceiling = prices[: borders + 1], np.full(borders + 1, math.log10(limit))
     drawn = {"cap.limit": ceiling, "cap.capped": np.minimum(shown, ceiling), "cap.free": shown}
     charts.show(
@@ -140,6 +139,7 @@ def cap() -> None:
         words,
         key="cap",
         alt_text=words("cap.alt"),
+        now=seen,
     )
 
 
@@ -160,6 +160,7 @@ def at_the_start() -> None:
     """What follows the start and the steps: a change of them draws this part of the page alone."""
     settings = cliff_lab.choose(page)
     free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    story = cliff_lab.story(words, settings, free, clipped)
     surface, reading = st.columns([3, 2], gap="medium")
     with surface:
         charts.show(
@@ -168,11 +169,12 @@ def at_the_start() -> None:
             words,
             key=cliff_lab.key(),
             alt_text=words("surface.alt"),
+            now=words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1])),
             on_select="rerun",
         )
         st.markdown(words("surface.legend"))
     with reading:
-        for sentence in cliff_lab.story(words, settings, free, clipped):
+        for sentence in story:
             st.markdown(sentence)
         charts.show(
             charts.cliff_norms,
@@ -180,6 +182,7 @@ def at_the_start() -> None:
             words,
             key="cliff-norms",
             alt_text=words("surface.alt_norms"),
+            now=story[-1],
         )
 
     SECTIONS[controls.section(page, tuple(SECTIONS))]()

@@ -81,13 +81,32 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+def visit(visit_bare: Callable[..., Page]) -> Callable[..., Page]:
     """Open an address in a tab of its own and wait for its chart; the test fails on a page's error."""
+
+    def open_tab(address: str, **look: object) -> Page:
+        page = visit_bare(address, **look)
+        page.locator(".vega-embed svg").first.wait_for()
+        settle(page)
+        return page
+
+    return open_tab
+
+
+@pytest.fixture
+def visit_bare(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address that shows no chart; the test fails on a page's error."""
     errors: list[str] = []
     contexts = []
 
     def open_tab(
-        address: str, *, width: int = 1440, height: int = 900, theme: str = "light", locale: str = "en-US"
+        address: str,
+        *,
+        width: int = 1440,
+        height: int = 900,
+        theme: str = "light",
+        locale: str = "en-US",
+        before: Callable[[Page], None] | None = None,
     ) -> Page:
         context = browser.new_context(
             locale=locale,
@@ -100,8 +119,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if _is_error(message) else None)
+        if before is not None:
+            before(page)
         page.goto(address)
-        page.locator(".vega-embed svg").first.wait_for()
+        page.locator("[data-testid=stApp]").wait_for()
+        page.locator("[data-testid=stMain] [data-testid=stElementContainer]").first.wait_for()
         settle(page)
         return page
 

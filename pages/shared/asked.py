@@ -9,6 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 PRESENT, PREDICT = "present", "predict"
+MODES = (PREDICT, PRESENT)
 QUESTIONS = 3  # of each page
 PHASES = ("question", "prediction", "reveal", "explanation")
 
@@ -24,7 +25,17 @@ class Asked(NamedTuple):
     @property
     def revealed(self) -> bool:
         """Whether the answer shows."""
-        return self.guess is not None if self.mode == PREDICT else PHASES.index(self.phase) >= 2
+        return self.guess is not None if self.mode == PREDICT else self.phase in PHASES[2:]
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is said why; before a class the options make room for it."""
+        return self.revealed if self.mode == PREDICT else self.phase == PHASES[-1]
+
+    @property
+    def open(self) -> bool:
+        """Whether one can guess now."""
+        return not self.revealed and (self.mode == PREDICT or self.phase == "prediction")
 
     def in_link(self) -> dict[str, str]:
         """What a link says of it."""
@@ -36,7 +47,7 @@ class Asked(NamedTuple):
 
 def asked() -> Asked | None:
     """The question that the link asks for; None where it asks for none."""
-    modes = [mode for mode in (PRESENT, PREDICT) if mode in st.query_params]
+    modes = [mode for mode in MODES if mode in st.query_params]
     number = st.query_params.get(modes[0]) if modes else None
     if number not in [str(k + 1) for k in range(QUESTIONS)]:
         return None
@@ -47,7 +58,7 @@ def asked() -> Asked | None:
 
 def makes_no_sense() -> str | None:
     """The parameter of the link that is not one of a question, or None."""
-    for mode in (PRESENT, PREDICT):
+    for mode in MODES:
         if mode in st.query_params and (asked() is None):
             return mode
     found = asked()

@@ -42,7 +42,8 @@ class Page:
 
 def open_page(name: str) -> Page:
     """Set the page up and draw its menu, title and claim; before a class, none of them."""
-    words, question = Words(language.language(), name), asked.asked()
+    words = Words(language.language(), name)
+    question = None if name == "overview" else asked.asked()
     st.set_page_config(
         page_title=f"{words('title')} · {words('lab')}",
         layout="wide",
@@ -60,7 +61,7 @@ def open_page(name: str) -> Page:
         beside_title = st.container()
     page = Page(name, words, question, beside_title, st.container())
     wrong = asked.makes_no_sense()
-    if wrong is not None:
+    if wrong is not None and name != "overview":
         page.complain("link.choice", name=words(f"lesson.{wrong}"))
     return page
 

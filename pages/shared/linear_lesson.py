@@ -81,8 +81,8 @@ def faster() -> Answer:
 
 def cells() -> Answer:
     """Which cell brings most of its gradient back."""
-    left = {name: float(_paths(BIAS)[name][-1]) for name in gated_lab.CELLS}
-    shut = {name: float(_paths(0.0)[name][-1]) for name in gated_lab.CELLS}
+    left = {name: float(paths(BIAS)[name][-1]) for name in gated_lab.CELLS}
+    shut = {name: float(paths(0.0)[name][-1]) for name in gated_lab.CELLS}
     values = {f"{name}_left": from_log10(size) for name, size in left.items()}
     values |= {f"{name}_shut": from_log10(size) for name, size in shut.items()}
     return Answer(max(left, key=lambda name: left[name]), values | {"steps": LENGTH, "bias": plain(BIAS)})
@@ -93,7 +93,8 @@ def _reach(rate: float) -> int:
     return compute.last_reach(lab.W, lab.gradient, FARTHEST, rate, SEED, "float32") or 0
 
 
-def _paths(bias: float) -> dict[str, Array]:
+def paths(bias: float) -> dict[str, Array]:
+    """log10 of the gradients' norms by steps back, through each cell and through the LSTM's memory."""
     start = gated_lab.Start("uniform", bias, 1.0, LENGTH)
     found: dict[str, Array] = {}
     for name in gated_lab.CELLS:
@@ -102,15 +103,15 @@ def _paths(bias: float) -> dict[str, Array]:
     return found
 
 
-def show_growing(page: Page) -> None:
-    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), scale=scale(page))
+def show_growing(page: Page, now: str) -> None:
+    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), [now], scale=scale(page))
 
 
-def show_transient(page: Page) -> None:
-    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), scale=scale(page))
+def show_transient(page: Page, now: str) -> None:
+    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), [now], scale=scale(page))
 
 
-def show_reach(page: Page, rate: float = 0.1) -> None:
+def show_reach(page: Page, now: str, rate: float = 0.1) -> None:
     lab = linear_lab.made("gaussian", DECAYING)
     found = compute.reach(lab.W, lab.gradient, FARTHEST, rate, SEED)
     charts.show(
@@ -119,18 +120,19 @@ def show_reach(page: Page, rate: float = 0.1) -> None:
         page.words,
         key="update",
         alt_text=page.words("update.alt"),
+        now=now,
         scale=scale(page),
     )
 
 
-def show_faster(page: Page) -> None:
-    show_reach(page, FAST)
+def show_faster(page: Page, now: str) -> None:
+    show_reach(page, now, FAST)
 
 
-def show_cells(page: Page) -> None:
+def show_cells(page: Page, now: str) -> None:
     lines = [
         Line(page.words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
-        for name, path in _paths(BIAS).items()
+        for name, path in paths(BIAS).items()
     ]
     charts.show(
         charts.gated,
@@ -138,6 +140,7 @@ def show_cells(page: Page) -> None:
         page.words,
         key="gates",
         alt_text=page.words("gates.alt"),
+        now=now,
         scale=scale(page),
     )
 

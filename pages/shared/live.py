@@ -66,6 +66,11 @@ class Run:
         return float(np.mean([before > after for before, after in pairs])) if self.norms_before else 0.0
 
     @property
+    def last_loss(self) -> float:
+        """The last loss that was a number."""
+        return next((loss for loss in reversed(self.losses) if math.isfinite(loss)), 0.0)
+
+    @property
     def mean_norm(self) -> float:
         """The mean norm of the gradient before clipping, of the updates at which it was a number."""
         norms = [norm for norm in self.norms_before if math.isfinite(norm)]

@@ -112,9 +112,10 @@ def _draw(page: Page, pair: Pair) -> None:
     values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
     progress = live.told(words, words("training.progress", **values), going)
     st.progress(max((run.share for run in going), default=1.0), progress)
-    for name, run in pair.items():
-        st.markdown(_said(words, name, run))
-    st.markdown(_heuristic(words, pair["clipped"]))
+    said = [_said(words, name, run) for name, run in pair.items()]
+    heuristic = _heuristic(words, pair["clipped"])
+    for sentence in [*said, heuristic]:
+        st.markdown(sentence)
     accuracies = {name: run.accuracies for name, run in pair.items()}
     losses = {name: [loss for loss in run.losses if math.isfinite(loss)] for name, run in pair.items()}
     pictures = {
@@ -122,20 +123,25 @@ def _draw(page: Page, pair: Pair) -> None:
         "accuracy": (charts.order_accuracy, frames.learning(words, accuracies, GUESS, "cut")),
         "loss": (charts.order_losses, frames.learning(words, losses, -math.log(GUESS), "cut")),
     }
+    now = {
+        "norms": "\n".join([*said, heuristic]),
+        "accuracy": "\n".join(said),
+        "loss": words("training.now_loss", **{name: plain(run.last_loss) for name, run in pair.items()}),
+    }
     for column, (name, (draw, frame)) in zip([st.container(), *st.columns(2)], pictures.items(), strict=True):
         with column:
-            charts.show(draw, frame, words, key=f"order-{name}", alt_text=words(f"training.alt_{name}"))
+            alt_text = words(f"training.alt_{name}")
+            charts.show(draw, frame, words, key=f"order-{name}", alt_text=alt_text, now=now[name])
 
 
 def _said(words: Words, name: str, run: Run) -> str:
     """What has become of a run, in a sentence or two."""
     norms = [norm for norm in run.norms_before if math.isfinite(norm)]
-    losses = [loss for loss in run.losses if math.isfinite(loss)]
     values = {
         "updates": f"{len(run.losses):,}",
         "seconds": plain(run.bound),
         "right": plain(100 * run.recent),
-        "loss": plain(losses[-1] if losses else 0.0),
+        "loss": plain(run.last_loss),
         "largest": plain(max(norms, default=0.0)),
         "share": plain(100 * run.clipped),
         "step": plain(run.settings.rate * max(norms, default=0.0)),

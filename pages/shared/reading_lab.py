@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -353,6 +354,22 @@ def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
     """Some of the words that were read, as Markdown that shows them as they are."""
     texts = (of.reading.words[int(k)].text for k in which)
     return ", ".join(f"“{escaped(shortened(text))}”" for text in texts)
+
+
+def told_lines(words: Words, frame: pd.DataFrame) -> str:
+    """Each line of a chart over the words at its ends and where it is picked, as Markdown.
+
+    `frame` is one of `word_frames.over_words` or `beside`.
+    """
+    lines: dict[str, list[Any]] = {}
+    for row in frame.itertuples(index=False):
+        lines.setdefault(str(row.name), []).append(row)
+    told = []
+    for name, rows in lines.items():
+        shown = [row for k, row in enumerate(rows) if k in (0, len(rows) - 1) or row.picked]
+        places = (words("lines.place", value=row.told, word=escaped(shortened(row.word))) for row in shown)
+        told.append(words("lines.line", name=name, places=", ".join(places)))
+    return "\n".join(told)
 
 
 def shortened(text: str) -> str:

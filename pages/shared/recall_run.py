@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pages.shared import charts, controls, frames, gated_lab, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, Run
 from pages.shared.numbers import from_log10, plain
+from pages.shared.words import Words
 
 UNITS = 32
 BATCH = 32
@@ -102,7 +104,24 @@ def _draw(page: Page, runs: dict[str, Run], current: Run | None) -> None:
     right, lost = st.columns(2)
     with right:
         frame = frames.learning(words, {name: run.accuracies for name, run in runs.items()}, guess)
-        charts.show(charts.accuracy, frame, words, key="accuracy", alt_text=words("learn.alt_accuracy"))
+        alt_text, now = words("learn.alt_accuracy"), _now(words, "accuracy", plain(100 * guess), runs)
+        charts.show(charts.accuracy, frame, words, key="accuracy", alt_text=alt_text, now=now)
     with lost:
-        frame = frames.learning(words, {name: run.losses for name, run in runs.items()}, -np.log(guess))
-        charts.show(charts.losses, frame, words, key="losses", alt_text=words("learn.alt_loss"))
+        frame = frames.learning(words, {name: run.losses for name, run in runs.items()}, -math.log(guess))
+        alt_text, now = words("learn.alt_loss"), _now(words, "loss", plain(-math.log(guess)), runs)
+        charts.show(charts.losses, frame, words, key="losses", alt_text=alt_text, now=now)
+
+
+def _now(words: Words, what: str, guess: str, runs: dict[str, Run]) -> str:
+    """Where the lines of a picture end, in sentences; `what` it draws is "accuracy" or "loss"."""
+    lines = [
+        words(
+            f"learn.now_{what}",
+            cell=words(f"cell.{name}"),
+            right=plain(100 * run.recent),
+            loss=plain(run.last_loss),
+            updates=f"{len(run.losses):,}",
+        )
+        for name, run in runs.items()
+    ]
+    return "\n".join([*lines, words(f"learn.guess_{what}", guess=guess)])
