@@ -56,6 +56,8 @@ def error(w: ArrayLike, b: ArrayLike) -> Error:
     if 0 in shape:
         raise ValueError("w and b must hold at least one number")
     w, b = (np.broadcast_to(values, shape).reshape(-1) for values in (w, b))
+    if w.size == 1:
+        return Error(*(np.full(shape, part) for part in _error_at(float(w[0]), float(b[0]))))
     x, x_by_w, x_by_b = np.full(w.shape, START), np.zeros(w.shape), np.zeros(w.shape)
     s, slope = np.empty(w.shape), np.empty(w.shape)
     near = bool(np.max(np.abs(w) + np.abs(b)) < FARTHEST)  # |x_t| is never above |w| + |b|
