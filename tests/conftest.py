@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import tests.strategies  # noqa: F401  (its settings hold for every test)
+
 ROOT = Path(__file__).parent.parent
 START_LIMIT = 60  # seconds
 CHROMIUM_FLAGS = [
