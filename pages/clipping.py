@@ -16,8 +16,10 @@ from pages.shared import (
     directions,
     frames,
     language,
+    notebooks,
     order_run,
     published,
+    take_home,
 )
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
@@ -141,6 +143,11 @@ def cap() -> None:
     )
 
 
+def code() -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_cliff(words, settings, free, clipped))
+
+
 SECTIONS = {
     "look": look,
     "direction": direction,
@@ -148,6 +155,7 @@ SECTIONS = {
     "paper": paper,
     "cannot": cannot,
     "cap": cap,
+    "code": code,
 }
 
 settings = cliff_lab.choose(page)

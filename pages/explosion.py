@@ -5,7 +5,17 @@ import math
 import streamlit as st
 
 from core import linear, precision
-from pages.shared import charts, compute, controls, frames, linear_lab, path_picture, stories, take_home
+from pages.shared import (
+    charts,
+    compute,
+    controls,
+    frames,
+    linear_lab,
+    notebooks,
+    path_picture,
+    stories,
+    take_home,
+)
 from pages.shared.frame import open_page
 from pages.shared.frames import Line
 from pages.shared.linear_lab import Lab
@@ -166,8 +176,8 @@ def tariffs(lab: Lab) -> None:
 
 
 def code(lab: Lab) -> None:
-    """The core calls that make the picture, and its numbers."""
-    take_home.code_and_data(page, lab)
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_path(words, lab))
 
 
 SECTIONS = {

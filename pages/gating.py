@@ -7,7 +7,16 @@ from core.attribution import log10_survival
 from core.review_evaluation import KEPT_IN_TABLE, LONG, MIDDLING, QUANTITIES, highest, rank_correlation
 from core.review_training import Recipe
 from core.reviews import LEAST_KNOWN, LONGEST
-from pages.shared import charts, claim_test, controls, reading_lab, word_charts, word_frames
+from pages.shared import (
+    charts,
+    claim_test,
+    controls,
+    notebooks,
+    reading_lab,
+    take_home,
+    word_charts,
+    word_frames,
+)
 from pages.shared.frame import open_page
 from pages.shared.numbers import from_log10, plain
 from pages.shared.reading_lab import CHINESE, NETWORKS, TRAININGS, Choice, Seen, name_of, signed
@@ -284,6 +293,11 @@ def figures(_choice: Choice, _of: Seen) -> None:
     st.code(words("figures.code"), language=None, wrap_lines=True)
 
 
+def code(choice: Choice, _of: Seen) -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_reading(words, choice))
+
+
 SECTIONS = {
     "look": look,
     "gates": gates,
@@ -295,6 +309,7 @@ SECTIONS = {
     "fails": fails,
     "convoy": convoy,
     "figures": figures,
+    "code": code,
 }
 
 if not reading_lab.weights_are_there(page):
