@@ -196,6 +196,21 @@ def test_what_is_exactly_zero_is_an_empty_cell_and_no_spreadsheet_s_formula(file
     assert "inf" not in files["explosion.csv"]()
 
 
+def test_a_large_matrix_goes_into_the_notebook_whole(files: Files) -> None:
+    W = np.random.default_rng(0).standard_normal((40, 40))
+    content = io.BytesIO()
+    np.save(content, W)
+    at = open_page("explosion", kind="own", tab="code", steps="20")
+    settled(at.file_uploader[0].upload("w.npy", content.getvalue()).run())
+    assert not at.code
+    assert Words("en", "explosion")("take.long") in [text.value for text in at.markdown]
+    value, _ = run(code_cells(files["explosion.ipynb"]()), "[W.tolist(), log10_norms[-1]]")
+    unit = W / abs(np.linalg.eigvals(W)).max()
+    np.testing.assert_allclose(value[0], unit, rtol=1e-9)
+    norms = table(files["explosion.csv"]())[Words("en", "explosion")("column.norm")]
+    assert value[1] == pytest.approx(float(norms[-1]), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     "query",
     [{}, {"w": "5.125", "b": "-2.5", "pace": "0.3", "threshold": "0.3", "method": "value"}],

@@ -84,9 +84,11 @@ rows = [
     for k, y in enumerate(line.tolist())
     if np.isfinite(y)
 ]
-alt.Chart(alt.Data(values=rows)).mark_line().encode(
+finite = log10_norms[np.isfinite(log10_norms)]
+top = max(1.0, 1.1 * float(np.abs(finite).max()))
+alt.Chart(alt.Data(values=rows)).mark_line(clip=True).encode(
     x=alt.X("k:Q", title={quoted(words("axis.steps_back"))}),
-    y=alt.Y("y:Q", title={quoted(words("axis.log10_norm"))}),
+    y=alt.Y("y:Q", title={quoted(words("axis.log10_norm"))}, scale=alt.Scale(domain=[-top, top])),
     color=alt.Color("line:N", title=None, sort=list(lines)),
     strokeDash=alt.StrokeDash("line:N", title=None, sort=list(lines)),
 ).properties(width=700, height=400)
@@ -159,25 +161,33 @@ places = [
     for name, run in runs.items()
     for k, (w, b) in enumerate(zip(run.w.tolist(), run.b.tolist()))
 ]
+lines = {{
+    {quoted(words("cut.after"))}: clipped.norms_after,
+    {quoted(words("cut.free"))}: free.norms_before,
+    {quoted(words("cut.before"))}: clipped.norms_before,
+}}
 norms = [
-    {{"run": name, "k": k, "y": float(np.log10(norm))}}
-    for name, run in runs.items()
-    for k, norm in enumerate(run.norms_after.tolist(), 1)
-    if norm > 0
+    {{"line": name, "k": k, "y": float(np.log10(norm))}}
+    for name, line in lines.items()
+    for k, norm in enumerate(line.tolist(), 1)
+    if norm > {10.0**cliff_lab.LEAST_DRAWN}
 ]
 
 w = alt.X("w:Q", title={quoted(words("axis.w"))}, scale=alt.Scale(domain=[{left}, {right}]))
 b = alt.Y("b:Q", title={quoted(words("axis.b"))}, scale=alt.Scale(domain=[{low}, {high}]))
 color = alt.Color("E:Q", scale=alt.Scale(scheme="blues"))
-dash = alt.StrokeDash("run:N", title=None, sort=list(runs))
-surface = alt.Chart(alt.Data(values=ground)).mark_square(size=75, opacity=1, clip=True).encode(w, b, color)
-paths = alt.Chart(alt.Data(values=places)).mark_line(color="black", clip=True).encode(w, b, dash, order="k:Q")
-sizes = alt.Chart(alt.Data(values=norms)).mark_line(color="black").encode(
+surface = alt.Chart(alt.Data(values=ground)).mark_square(size=90, opacity=1, clip=True).encode(w, b, color)
+paths = alt.Chart(alt.Data(values=places)).mark_line(color="black", clip=True).encode(
+    w, b, order="k:Q", strokeDash=alt.StrokeDash("run:N", title=None, sort=list(runs))
+)
+sizes = alt.Chart(alt.Data(values=norms)).mark_line().encode(
     x=alt.X("k:Q", title={quoted(words("axis.update"))}),
     y=alt.Y("y:Q", title={quoted("log₁₀ " + words("axis.error_gradient_norm"))}),
-    strokeDash=dash,
+    color=alt.Color("line:N", title=None, sort=list(lines)),
+    strokeDash=alt.StrokeDash("line:N", title=None, sort=list(lines)),
 )
-(surface + paths).properties(width=500, height=400) & sizes.properties(width=500, height=200)
+both = (surface + paths).properties(width=500, height=400) & sizes.properties(width=500, height=200)
+both.resolve_scale(color="independent", strokeDash="independent")
 """
 
 

@@ -20,6 +20,7 @@ from pages.shared.save_picture import save_picture
 from pages.shared.words import Words
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a text
+MOST_SHOWN = 20_000  # characters of code: a matrix of 256 × 256 has a million
 
 Column: TypeAlias = Array | Sequence[int] | Sequence[str]
 
@@ -57,7 +58,10 @@ def section(page: Page, parcel: Parcel) -> None:
         for kind, (mime, make) in files.items():
             st.download_button(words(f"take.{kind}"), make, f"{name}.{kind}", mime, on_click="ignore")
     st.markdown(words("take.text"))
-    st.code(parcel.notebook.numbers, language=None, wrap_lines=True)
+    if len(parcel.notebook.numbers) <= MOST_SHOWN:
+        st.code(parcel.notebook.numbers, language=None, wrap_lines=True)
+    else:
+        st.markdown(words("take.long"))
     with st.expander(words("take.back"), key=f"{name}-take-back"):
         settings_file.take_back(page)
 
