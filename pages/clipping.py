@@ -18,8 +18,10 @@ from pages.shared import (
     frames,
     language,
     lesson,
+    notebooks,
     order_run,
     published,
+    take_home,
 )
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
@@ -143,6 +145,11 @@ def cap() -> None:
     )
 
 
+def code() -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_cliff(words, settings, free, clipped))
+
+
 SECTIONS = {
     "look": look,
     "direction": direction,
@@ -150,6 +157,7 @@ SECTIONS = {
     "paper": paper,
     "cannot": cannot,
     "cap": cap,
+    "code": code,
 }
 
 lesson.ask(page, clipping_lesson.CLIPPING)

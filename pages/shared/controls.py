@@ -134,6 +134,19 @@ def forget(page: Page, *keys: str) -> None:
         st.query_params.pop(key, None)
 
 
+def follow_anew(page: Page, keys: Sequence[str], linked: Mapping[str, str]) -> None:
+    """Make the link say `linked` for these keys, and let all controls follow it as at a first visit.
+
+    For use where they have been drawn already: the page has to run again after it.
+    """
+    for name in [str(name) for name in st.session_state]:
+        if name.startswith(f"{page.name}-") and name.endswith(("-link", "-before")):
+            st.session_state.pop(name.removesuffix("-link"), None)
+            st.session_state.pop(name, None)
+    others = {key: value for key, value in st.query_params.to_dict().items() if key not in keys}
+    st.query_params.from_dict(others | dict(linked))
+
+
 def indices(page: Page, key: str, count: int) -> frozenset[int]:
     """Which of `count` things are chosen, from the link's `key`: their numbers, from 1, with commas."""
     widget = f"{page.name}-{key}"
