@@ -23,6 +23,7 @@ from pages.shared import (
     published,
     take_home,
 )
+from pages.shared.cliff_lab import Settings
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 
@@ -34,7 +35,7 @@ page = open_page("clipping")
 words = page.words
 
 
-def look() -> None:
+def look(_settings: Settings) -> None:
     """What to try."""
     near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
     values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
@@ -50,7 +51,7 @@ def look() -> None:
             )
 
 
-def direction() -> None:
+def direction(_settings: Settings) -> None:
     """One gradient, clipped by norm and by value."""
     degrees = controls.slider(page, "degrees", 0, 90, 20)
     length = controls.slider(page, "longer", 1, 5, 4)
@@ -81,17 +82,17 @@ def direction() -> None:
         st.markdown(seen)
 
 
-def training() -> None:
+def training(_settings: Settings) -> None:
     """A live pair of runs, clipped and not."""
     order_run.section(page)
 
 
-def paper() -> None:
+def paper(_settings: Settings) -> None:
     """The published experiment, from our own code."""
     published.section(page)
 
 
-def cannot() -> None:
+def cannot(_settings: Settings) -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
     seen = words(
@@ -117,7 +118,7 @@ def cannot() -> None:
     )
 
 
-def cap() -> None:
+def cap(_settings: Settings) -> None:
     """The price cap, beside the tariffs that it is set against."""
     borders = controls.slider(page, "borders", 1, 200, 50)
     limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
@@ -145,8 +146,9 @@ def cap() -> None:
     )
 
 
-def code() -> None:
+def code(settings: Settings) -> None:
     """The picture, its numbers and code, and the settings, to take home."""
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
     take_home.section(page, notebooks.of_cliff(words, settings, free, clipped))
 
 
@@ -161,31 +163,39 @@ SECTIONS = {
 }
 
 lesson.ask(page, clipping_lesson.CLIPPING)
-settings = cliff_lab.choose(page)
-free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
-story = cliff_lab.story(words, settings, free, clipped)
-surface, reading = st.columns([3, 2], gap="medium")
-with surface:
-    charts.show(
-        cliff_lab.relief(),
-        cliff_lab.descents(settings),
-        words,
-        key=cliff_lab.key(),
-        alt_text=words("surface.alt"),
-        now=words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1])),
-        on_select="rerun",
-    )
-    st.markdown(words("surface.legend"))
-with reading:
-    for sentence in story:
-        st.markdown(sentence)
-    charts.show(
-        charts.cliff_norms,
-        cliff_lab.norms(words, settings),
-        words,
-        key="cliff-norms",
-        alt_text=words("surface.alt_norms"),
-        now=story[-1],
-    )
 
-SECTIONS[controls.section(page, tuple(SECTIONS))]()
+
+@st.fragment
+def at_the_start() -> None:
+    """What follows the start and the steps: a change of them draws this part of the page alone."""
+    settings = cliff_lab.choose(page)
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    story = cliff_lab.story(words, settings, free, clipped)
+    surface, reading = st.columns([3, 2], gap="medium")
+    with surface:
+        charts.show(
+            cliff_lab.relief(),
+            cliff_lab.descents(settings),
+            words,
+            key=cliff_lab.key(),
+            alt_text=words("surface.alt"),
+            now=words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1])),
+            on_select="rerun",
+        )
+        st.markdown(words("surface.legend"))
+    with reading:
+        for sentence in story:
+            st.markdown(sentence)
+        charts.show(
+            charts.cliff_norms,
+            cliff_lab.norms(words, settings),
+            words,
+            key="cliff-norms",
+            alt_text=words("surface.alt_norms"),
+            now=story[-1],
+        )
+
+    SECTIONS[controls.section(page, tuple(SECTIONS))](settings)
+
+
+at_the_start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -169,8 +170,9 @@ def test_the_surface_s_contours_are_labelled_with_their_error() -> None:
         for layer in specification["layer"]
         if layer["mark"]["type"] == "text" and "values" in layer["data"]
     ]
+    labels = pd.read_csv(io.StringIO(labels))
     assert len(labels) == 6
-    for label in labels:
+    for label in labels.to_dict("records"):
         assert float(label["text"]) == pytest.approx(
             float(cliff.error(label["w"], label["b"]).value), rel=0.03
         )

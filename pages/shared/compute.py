@@ -21,6 +21,7 @@ from core.tasks import Recall
 from core.training import Model, train
 
 ENTRIES = 64
+LARGE_ENTRIES = 16  # of what holds the eigenvectors, 1 MB for a 256 × 256 matrix
 REACH_BLOCK = 64
 LARGEST_SCALED = 1e100  # an entry at the radius 1; beyond it W is as good as nilpotent
 
@@ -98,12 +99,12 @@ def at_radius(log10_path: Array, radius: float) -> Array:
     return log10_path + np.arange(len(log10_path)) * math.log10(radius)
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=LARGE_ENTRIES, show_spinner=False)
 def spectrum(W: Array) -> linear.Spectrum:
     return linear.spectrum(W)
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=LARGE_ENTRIES, show_spinner=False)
 def modes(W: Array, gradient: Array) -> linear.Modes:
     return linear.gradient_modes(W, gradient)
 

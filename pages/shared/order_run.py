@@ -12,7 +12,7 @@ from core.cells import RNN
 from core.optimizers import SGD
 from core.tasks import TemporalOrder
 from core.training import Model, train
-from pages.shared import charts, controls, frames
+from pages.shared import charts, controls, frames, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, WORK, Run
 from pages.shared.numbers import plain
@@ -86,7 +86,8 @@ def section(page: Page) -> None:
         if made != settings:
             told = made._asdict() | {"activation": words(f"activation.{made.activation}")}
             st.markdown(words("training.others", **told))
-        st.fragment(_draw, run_every=TICK if running else None)(page, pair)
+        draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+        draw(page, pair)
 
 
 def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
@@ -109,7 +110,8 @@ def _draw(page: Page, pair: Pair) -> None:
             st.rerun()
     going = [run for run in pair.values() if run.ended is None]
     values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
-    st.progress(max((run.share for run in going), default=1.0), words("training.progress", **values))
+    progress = live.told(words, words("training.progress", **values), going)
+    st.progress(max((run.share for run in going), default=1.0), progress)
     said = [_said(words, name, run) for name, run in pair.items()]
     heuristic = _heuristic(words, pair["clipped"])
     for sentence in [*said, heuristic]:

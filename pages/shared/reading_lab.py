@@ -36,6 +36,7 @@ LOGARITHMS = ("gradient", "input_gradient")
 GATED = ("opening", "keeping")
 UNITS = 16
 MOST_CHARACTERS = 3000
+READINGS = 32  # that are kept: 120 kB of the book's review, 1.7 MB of the longest text that is read
 LONGEST_QUOTE = 24  # characters
 CHINESE = "zh-gru"
 MARK = re.compile(r"\[(.*?)\]")
@@ -164,7 +165,13 @@ def _own(page: Page) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def read(choice: Choice, name: str | None = None, kept: Sequence[bool] | None = None) -> Seen:
     """The text as the chosen model reads it, or another one; but for the words that aren't kept."""
-    return seen(model(name or choice.model), choice.text, kept)
+    return _read(name or choice.model, choice.text, None if kept is None else tuple(kept))
+
+
+@st.cache_resource(max_entries=READINGS, show_spinner=False)
+def _read(name: str, text: str, kept: tuple[bool, ...] | None) -> Seen:
+    """One reading for all readers of the text, and for all words that they pick; it is never changed."""
+    return seen(model(name), text, kept)
 
 
 def seen(found: ReviewModel, text: str, kept: Sequence[bool] | None = None) -> Seen:

@@ -12,7 +12,7 @@ from core import bptt
 from core.optimizers import Adam
 from core.tasks import Recall
 from core.training import Model, train
-from pages.shared import charts, controls, frames, gated_lab
+from pages.shared import charts, controls, frames, gated_lab, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, Run
 from pages.shared.numbers import from_log10, plain
@@ -67,7 +67,8 @@ def section(page: Page, seed: int) -> None:
     symbols = Recall(delay).symbols
     st.markdown(words("learn.text", delay=delay, symbols=symbols, guess=plain(100 / symbols)))
     alike = {key.cell: run for key, run in runs.items() if key[1:] == settings[1:]}
-    st.fragment(_draw, run_every=TICK if running else None)(page, alike, runs.get(settings))
+    draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+    draw(page, alike, runs.get(settings))
 
 
 def _toggle(runs: dict[Settings, Run], settings: Settings) -> None:
@@ -96,7 +97,8 @@ def _draw(page: Page, runs: dict[str, Run], current: Run | None) -> None:
             "delay": current.settings.delay,
             "cell": words(f"cell.{current.settings.cell}"),
         }
-        st.progress(current.share if current.ended is None else 1.0, words("learn.progress", **values))
+        progress = live.told(words, words("learn.progress", **values), [current])
+        st.progress(current.share if current.ended is None else 1.0, progress)
         st.markdown(words(f"learn.{current.ended or 'running'}", **values))
     guess = 1 / Recall(1).symbols
     right, lost = st.columns(2)
