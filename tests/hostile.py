@@ -38,6 +38,10 @@ MARKUP = {
     "directives": ":red[good] :blue-background[bad] :material/home: :streamlit: :smile: :small[fine] -> <-",
     "addresses": "www.evil.example http://evil.example/a_b a@evil.example https://evil.example good bad",
     "only addresses": "http://evil.example www.evil.example me@evil.example",
+    "addresses of markup": (
+        "http://:smile: www.:streamlit:x http://:material/home: http://$x^2$ http://:red[x] http://<b>x</b> "
+        "http://**b**`c` www.[x](//evil.example) http://a|b|c http://&lt;b&gt; http://![x](/x.png)"
+    ),
     "entities": "&lt;b&gt; &#60;script&#62; &amp;lt; good",
     "placeholders": "{words} {0} {__class__} %s %(x)s ${x} good",
 }

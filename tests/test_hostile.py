@@ -390,6 +390,19 @@ def test_any_bytes_are_a_matrix_or_refused(content: bytes) -> None:
         assert np.isfinite(W).all()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("server.enableXsrfProtection", True),
+        ("server.enableCORS", True),
+        ("client.showErrorDetails", "none"),
+        ("browser.gatherUsageStats", False),
+    ],
+)
+def test_the_settings_that_must_stay_have_stayed(option: str, value: object) -> None:
+    assert st.get_option(option) == value
+
+
 def test_uploads_stay_in_memory() -> None:
     """Starlette lays down on the disk what is larger than a MiB; the server must refuse that before."""
     from starlette.formparsers import MultiPartParser
