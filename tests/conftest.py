@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -25,8 +26,18 @@ CHROMIUM_FLAGS = [
 ]
 
 
-def start_server(script: Path, folder: Path, base: str = "") -> tuple[subprocess.Popen[bytes], str]:
-    """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers."""
+def start_server(
+    script: Path,
+    folder: Path,
+    base: str = "",
+    *,
+    variables: Mapping[str, str] | None = None,
+    output: IO[bytes] | int = subprocess.DEVNULL,
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers.
+
+    `variables` are put into its environment, and `output` takes all that it says.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -35,7 +46,7 @@ def start_server(script: Path, folder: Path, base: str = "") -> tuple[subprocess
         command += ["--server.baseUrlPath", base]
     quiet = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}  # no notice of a changed source
     process = subprocess.Popen(
-        command, env=quiet, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=quiet | dict(variables or {}), cwd=folder, stdout=output, stderr=output
     )
     address = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     for _ in range(START_LIMIT * 10):
