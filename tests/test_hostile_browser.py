@@ -73,7 +73,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         (folder / name).mkdir()
     own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary"), "PYTHONDONTWRITEBYTECODE": "1"}
     with (folder / "log").open("wb") as log:
-        process, address = start_server(ROOT / "dashboard.py", ROOT, variables=own, output=log)
+        process, address = start_server(ROOT / "dashboard.py", ROOT, environment=own, output=log)
         yield Watched(address, process, folder)
         process.terminate()
         process.wait()
