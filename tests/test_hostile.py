@@ -112,12 +112,12 @@ def test_free_input_comes_in_where_it_is_tested() -> None:
 
 @pytest.mark.parametrize("name", list(SCRIPTS))
 def test_any_parameter_may_hold_anything(name: str) -> None:
-    """Each parameter of a page meets one or two of the nasties alone; all of them are met by some."""
+    """Each parameter of a page meets one or two of the nasties alone."""
     places = sorted((key, query) for (page, key), query in crawl().places.items() if page == name)
     first = list(SCRIPTS).index(name)
     for place, (key, query) in enumerate(places):
         lang = "zh" if place % 2 and key != "lang" else "en"
-        for nasty in NASTIES[(place * 7 + first) % 40 :: 40]:
+        for nasty in NASTIES[(place * 7 + first) % 60 :: 60]:
             stands(visit(name, query | {"lang": lang} | {key: nasty}), lang)
 
 
@@ -157,7 +157,7 @@ def test_every_kind_of_control_takes_or_refuses_anything(nasty: str) -> None:
     controls_stand(dict.fromkeys(KINDS, nasty))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(hs.fixed_dictionaries(dict.fromkeys(KINDS, hs.text(max_size=40) | hs.floats().map(str))))
 def test_every_kind_of_control_takes_or_refuses_any_text(query: dict[str, str]) -> None:
     controls_stand({key: value.encode(errors="replace").decode() for key, value in query.items()})
