@@ -18,9 +18,12 @@ from pages.shared import (
     frames,
     language,
     lesson,
+    notebooks,
     order_run,
     published,
+    take_home,
 )
+from pages.shared.cliff_lab import Settings
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 
@@ -32,7 +35,7 @@ page = open_page("clipping")
 words = page.words
 
 
-def look() -> None:
+def look(_settings: Settings) -> None:
     """What to try."""
     near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
     values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
@@ -48,7 +51,7 @@ def look() -> None:
             )
 
 
-def direction() -> None:
+def direction(_settings: Settings) -> None:
     """One gradient, clipped by norm and by value."""
     degrees = controls.slider(page, "degrees", 0, 90, 20)
     length = controls.slider(page, "longer", 1, 5, 4)
@@ -79,17 +82,17 @@ def direction() -> None:
         st.markdown(seen)
 
 
-def training() -> None:
+def training(_settings: Settings) -> None:
     """A live pair of runs, clipped and not."""
     order_run.section(page)
 
 
-def paper() -> None:
+def paper(_settings: Settings) -> None:
     """The published experiment, from our own code."""
     published.section(page)
 
 
-def cannot() -> None:
+def cannot(_settings: Settings) -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
     seen = words(
@@ -115,7 +118,7 @@ def cannot() -> None:
     )
 
 
-def cap() -> None:
+def cap(_settings: Settings) -> None:
     """The price cap, beside the tariffs that it is set against."""
     borders = controls.slider(page, "borders", 1, 200, 50)
     limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
@@ -143,6 +146,12 @@ def cap() -> None:
     )
 
 
+def code(settings: Settings) -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    take_home.section(page, notebooks.of_cliff(words, settings, free, clipped))
+
+
 SECTIONS = {
     "look": look,
     "direction": direction,
@@ -150,6 +159,7 @@ SECTIONS = {
     "paper": paper,
     "cannot": cannot,
     "cap": cap,
+    "code": code,
 }
 
 lesson.ask(page, clipping_lesson.CLIPPING)
@@ -185,7 +195,7 @@ def at_the_start() -> None:
             now=story[-1],
         )
 
-    SECTIONS[controls.section(page, tuple(SECTIONS))]()
+    SECTIONS[controls.section(page, tuple(SECTIONS))](settings)
 
 
 at_the_start()

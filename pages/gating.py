@@ -13,7 +13,9 @@ from pages.shared import (
     controls,
     gating_lesson,
     lesson,
+    notebooks,
     reading_lab,
+    take_home,
     word_charts,
     word_frames,
 )
@@ -314,6 +316,11 @@ def figures(_choice: Choice, _of: Seen) -> None:
     st.code(words("figures.code"), language=None, wrap_lines=True)
 
 
+def code(choice: Choice, _of: Seen) -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_reading(words, choice))
+
+
 SECTIONS = {
     "look": look,
     "gates": gates,
@@ -325,6 +332,7 @@ SECTIONS = {
     "fails": fails,
     "convoy": convoy,
     "figures": figures,
+    "code": code,
 }
 
 if not reading_lab.weights_are_there(page):

@@ -16,6 +16,7 @@ from pages.shared import (
     lesson,
     linear_lab,
     linear_lesson,
+    notebooks,
     path_picture,
     recall_run,
     stories,
@@ -230,8 +231,8 @@ def grain(lab: Lab) -> None:
 
 
 def code(lab: Lab) -> None:
-    """The core calls that make the picture, and its numbers."""
-    take_home.code_and_data(page, lab)
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_path(words, lab))
 
 
 SECTIONS = {

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+import tests.strategies  # noqa: F401  (its settings hold for every test)
 
 ROOT = Path(__file__).parent.parent
 START_LIMIT = 60  # seconds
@@ -23,17 +26,40 @@ CHROMIUM_FLAGS = [
 ]
 
 
-def start_server(script: Path, folder: Path, base: str = "") -> tuple[subprocess.Popen[bytes], str]:
-    """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+def start_server(
+    script: Path,
+    folder: Path,
+    base: str = "",
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[], None] | None = None,
+    output: IO[bytes] | int = subprocess.DEVNULL,
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers.
+
+    `environment` comes on top of this process's own, `prepare` is called in the new process first, and
+    `output` takes all that it says.
+    """
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     if base:
         command += ["--server.baseUrlPath", base]
     quiet = os.environ | {"STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none"}  # no notice of a changed source
     process = subprocess.Popen(
-        command, env=quiet, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=quiet | dict(environment or {}),
+        cwd=folder,
+        stdout=output,
+        stderr=output,
+        preexec_fn=prepare,
     )
     address = f"http://127.0.0.1:{port}/{base}".rstrip("/")
     for _ in range(START_LIMIT * 10):
@@ -63,6 +89,18 @@ def fresh_server() -> Iterator[str]:
     yield address
     process.terminate()
     process.wait()
+
+
+@pytest.fixture(scope="session")
+def haproxy() -> str:
+    """The path of HAProxy; without one, CI fails and a user's machine skips."""
+    path = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if path is None:
+        message = "no HAProxy found: install it to run the replicas' tests (apt-get install haproxy)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +178,10 @@ def _is_error(message: object) -> bool:
 
 
 def settle(page: Page) -> None:
-    """Wait until no script runs and the charts have had two frames to be drawn."""
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
-    page.wait_for_function(
-        "document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
-    )
+    """Wait until no script runs and the charts have had two frames to be drawn.
+
+    By locators alone: a page that may evaluate no strings can't be asked to wait for a function's value.
+    """
+    page.get_by_test_id("stStatusWidget").wait_for(state="detached")
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")

@@ -23,7 +23,7 @@ from experiments import pascanu2013
 from experiments.pascanu2013 import METHODS, load_results
 from pages.shared import cliff_lab, compute, order_run, published
 
-TABS = ["look", "direction", "training", "paper", "cannot", "cap"]
+TABS = ["look", "direction", "training", "paper", "cannot", "cap", "code"]
 SURFACE, NORMS, BELOW = 0, 1, 2  # the charts, from the top
 
 

@@ -167,9 +167,15 @@ def test_every_key_that_a_page_asks_for_has_words(page: str) -> None:
 
 
 def test_every_key_that_both_linear_pages_ask_for_has_words() -> None:
-    for source in ("linear_lab", "path_picture", "take_home", "own_matrix_panel"):
+    for source in ("linear_lab", "path_picture", "own_matrix_panel"):
         for key in used_keys(ROOT / f"pages/shared/{source}.py"):
             assert Words("en", "explosion")(key) == Words("en", "vanishing")(key)
+
+
+@pytest.mark.parametrize("source", ["take_home", "settings_file", "notebooks"])
+def test_every_key_that_all_pages_ask_for_has_words(source: str) -> None:
+    for key in used_keys(ROOT / f"pages/shared/{source}.py"):
+        assert all(Words("en", page)(key) for page in ("explosion", "clipping", "vanishing", "gating"))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def make_system(kind: str, n: int, seed: int, gradient_kind: str) -> System:
 def own_system(entered: Array, seed: int, gradient_kind: str) -> System:
     """The reader's own matrix, scaled to the radius 1 where it has one, and a gradient."""
     radius = linear.spectral_radius(entered)
-    scalable = radius > 0 and np.abs(entered).max() / radius < LARGEST_SCALED
+    scalable = radius > 0 and np.abs(entered).max() < LARGEST_SCALED * radius
     W = entered / radius if scalable else entered
     gradient = linear.make_gradient(gradient_kind, W, rng=np.random.default_rng(seed))
     return System(W, gradient, radius if scalable else 0.0)

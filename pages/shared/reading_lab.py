@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,9 @@ LONGEST_QUOTE = 24  # characters
 CHINESE = "zh-gru"
 MARK = re.compile(r"\[(.*?)\]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^])")
+JOINTS = re.compile("[:.@]")  # of links, icons and emoji
+WORD_JOINER, ISOLATE, END_ISOLATE = "\u2060", "\u2068", "\u2069"
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Choice(NamedTuple):
@@ -138,7 +142,7 @@ def _name(words: Words) -> Callable[[str], str]:
 def _unit(page: Page) -> int | None:
     names = ["all", *(str(k + 1) for k in range(UNITS))]
     linked = st.session_state.get(f"{page.name}-unit", st.query_params.get("unit", "all"))
-    label = page.words("unit.one") if linked == "all" else page.words("unit.number", number=linked)
+    label = page.words("unit.number", number=linked) if linked in names[1:] else page.words("unit.one")
     with st.popover(label):
         chosen = controls.choice(
             page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
@@ -353,7 +357,7 @@ def is_marked(choice: Choice, place: int) -> bool:
 def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
     """Some of the words that were read, as Markdown that shows them as they are."""
     texts = (of.reading.words[int(k)].text for k in which)
-    return ", ".join(f"“{escaped(shortened(text))}”" for text in texts)
+    return ", ".join(f"“{isolated(escaped(shortened(text)))}”" for text in texts)
 
 
 def told_lines(words: Words, frame: pd.DataFrame) -> str:
@@ -378,8 +382,19 @@ def shortened(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A reader's text, of which Markdown makes nothing else."""
-    return MARKDOWN.sub(r"\\\1", text)
+    """A reader's text, of which Markdown makes nothing else.
+
+    Links, icons and emoji are found after the backslashes are gone: word joiners, which nobody sees, keep
+    their parts asunder.
+    """
+    return MARKDOWN.sub(r"\\\1", JOINTS.sub(rf"{WORD_JOINER}\g<0>{WORD_JOINER}", text))
+
+
+def isolated(text: str) -> str:
+    """A reader's text, which turns nothing around it from right to left."""
+    plain_text = DIRECTIONS.sub("", text)
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in plain_text)
+    return f"{ISOLATE}{plain_text}{END_ISOLATE}" if turns else plain_text
 
 
 def twin(choice: Choice) -> str:

@@ -1,0 +1,364 @@
+"""Two real replicas behind a real HAProxy with the file of `deploy/`: a reader loses nothing with a replica.
+
+And the Content-Security-Policy of that file: whatever a reader does, the browser refuses nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from pages.shared.words import read_words
+from tests.conftest import ROOT, free_port, settle, start_server
+from tests.deployed import DEPLOY, RENDERS, lay_out
+
+Visit = Callable[..., Page]
+LIMIT = 10_000  # ms in which a killed replica is to be replaced
+HANG_LIMIT = 20_000  # and one that hangs, which must be found out first
+NAMES = ("replica-1", "replica-2")  # as the cookie says it
+
+
+@dataclass
+class Lab:
+    """Replicas behind HAProxy; a killed one can be started again in its place."""
+
+    haproxy: str
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
+    address: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start what doesn't run; wait until HAProxy gives readers to both."""
+        down = [
+            name for name in NAMES if name not in self.processes or self.processes[name].poll() is not None
+        ]
+        with ThreadPoolExecutor() as pool:
+            self.processes |= dict(zip(down, pool.map(self._start_replica, down), strict=True))
+        if "proxy" not in self.processes:
+            self._start_proxy()
+        while {self.given() for _ in range(4)} != set(NAMES):
+            pass
+
+    def _start_replica(self, name: str) -> subprocess.Popen[bytes]:
+        process, address = start_server(
+            ROOT / "dashboard.py", ROOT, port=self.ports[name], environment=RENDERS
+        )
+        assert answer(f"{address}/_stcore/script-health-check")[0] == 200
+        return process
+
+    def _start_proxy(self) -> None:
+        replicas = {f"LAB_REPLICA_{name[-1]}": f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        self.processes["proxy"] = subprocess.Popen(
+            [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
+            env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def given(self) -> str:
+        """The replica that a new reader is given; nothing while there is none."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=5) as answer:
+                return next(name for name in NAMES if f"replica={name};" in str(answer.headers))
+        except OSError:
+            return ""
+
+    def end(self, name: str) -> None:
+        """Kill a process, also one that hangs."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+
+@pytest.fixture(scope="module")
+def running(haproxy: str) -> Iterator[Lab]:
+    lab = Lab(haproxy)
+    lab.start()
+    yield lab
+    for name in lab.processes:
+        lab.end(name)
+
+
+@pytest.fixture
+def lab(running: Lab) -> Lab:
+    """Both replicas up, whatever the test before did to them."""
+    running.start()
+    return running
+
+
+def replica_of(page: Page) -> str:
+    """The replica that the browser stays with."""
+    return next(str(cookie.get("value")) for cookie in page.context.cookies() if cookie["name"] == "replica")
+
+
+def wait_until_back(page: Page, limit: int) -> None:
+    """Wait until the connection is lost, and there is another."""
+    page.locator("[data-testid=stApp][data-test-connection-state=PINGING_SERVER]").wait_for(timeout=limit)
+    page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for(timeout=limit)
+    settle(page)
+
+
+def shown(page: Page) -> tuple[str, str]:
+    """The link, and every word and number of the page."""
+    return page.url, page.get_by_test_id("stMain").inner_text()
+
+
+def assert_whole(page: Page) -> None:
+    """No traceback, no dialog, no page that isn't there."""
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.get_by_role("dialog").count() == 0
+    assert page.get_by_text("Page not found").count() == 0
+
+
+def upload(page: Page, matrix: str) -> None:
+    """Upload a matrix of one's own, and wait until it is in the link."""
+    file = {"name": "w.csv", "mimeType": "text/csv", "buffer": matrix.encode()}
+    page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_url(f"**matrix={matrix.split(',')[0]}%2C**")
+    settle(page)
+
+
+def answer(address: str) -> tuple[int, str, str]:
+    """Status, headers and text."""
+    try:
+        with urllib.request.urlopen(address, timeout=30) as found:
+            return found.status, str(found.headers), found.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, str(error.headers), error.read().decode()
+
+
+@pytest.mark.parametrize("path", ["script-health-check", "metrics", "%73cript-health-check", "metric%73"])
+def test_what_is_the_proxy_s_own_is_not_for_readers(lab: Lab, path: str) -> None:
+    assert answer(f"{lab.address}/_stcore/{path}")[0] == 404
+    port = lab.ports["replica-1"]
+    assert answer(f"http://127.0.0.1:{port}/_stcore/{path}")[0] == 200
+
+
+def test_the_headers_of_every_answer(lab: Lab) -> None:
+    for path in ("", "explosion", "_stcore/health", "_stcore/metrics"):
+        _, headers, _ = answer(f"{lab.address}/{path}")
+        lines = dict(line.split(": ", 1) for line in headers.splitlines() if line)
+        assert lines["x-content-type-options"] == "nosniff"
+        assert lines["referrer-policy"] == "same-origin"
+        assert "default-src 'none'" in lines["content-security-policy"]
+        assert "server" not in {name.lower() for name in lines}
+
+
+def test_who_can_t_draw_a_page_is_not_ready_though_it_answers(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path)
+    with (folder / "core" / "linear.py").open("a") as source:
+        source.write("raise RuntimeError('broken')\n")
+    process, address = start_server(folder / "dashboard.py", folder, environment=RENDERS)
+    try:
+        assert answer(f"{address}/_stcore/health")[0] == 200
+        assert answer(f"{address}/_stcore/script-health-check")[::2] == (503, "error")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_asking_whether_it_is_ready_leaves_no_session(lab: Lab) -> None:
+    address = f"http://127.0.0.1:{lab.ports['replica-1']}/_stcore"
+
+    def sessions() -> list[str]:
+        return re.findall(r"active_sessions (\d+)|type=\"connect\"} (\d+)", answer(f"{address}/metrics")[2])
+
+    before = sessions()
+    assert before
+    for _ in range(5):
+        assert answer(f"{address}/script-health-check")[::2] == (200, "ok")
+    assert sessions() == before
+
+
+LISTEN = """
+delete window.showSaveFilePicker  // which asks the reader where to, and can't be answered here
+window.refused = []
+document.addEventListener("securitypolicyviolation", event =>
+    window.refused.push(`${event.effectiveDirective} ${event.blockedURI}`))
+"""
+ASKED = "script-src wasm-eval"  # Streamlit's messages look for WebAssembly, and do without
+PAGES = ("overview", "explosion", "clipping", "vanishing", "gating")
+Act = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def strict(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A tab that writes down what the policy refuses; the console may say nothing of the kind."""
+    context = browser.new_context(
+        color_scheme=getattr(request, "param", "light"), viewport={"width": 1440, "height": 900}
+    )
+    page = context.new_page()
+    page.add_init_script(LISTEN)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(f"Content Security Policy? {error}"))
+    yield page
+    context.close()
+    assert [text for text in said if "Content Security Policy" in text] == []
+
+
+def refused(page: Page) -> set[str]:
+    return set(json.loads(page.evaluate("JSON.stringify(window.refused)")))
+
+
+def open_strictly(page: Page, address: str) -> None:
+    page.goto(address)
+    page.locator(".vega-embed svg").first.wait_for()
+    settle(page)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("strict", ["dark"], indirect=True)
+def test_the_policy_refuses_nothing_of_a_dark_page(lab: Lab, strict: Page) -> None:
+    for name in PAGES:
+        open_strictly(strict, f"{lab.address}/{'' if name == 'overview' else name}")
+        assert (name, refused(strict) - {ASKED}) == (name, set())
+
+
+@pytest.mark.browser
+def test_the_policy_refuses_nothing_of_any_section(lab: Lab, strict: Page) -> None:
+    for name in PAGES:
+        open_strictly(strict, f"{lab.address}/{'' if name == 'overview' else name}")
+        for summary in strict.locator("summary").all():
+            summary.click()
+        for section, label in list(read_words("en")[name].get("tabs", {}).items())[1:]:
+            strict.get_by_role("radio", name=label, exact=True).click()
+            strict.wait_for_url(f"**tab={section}**")
+        settle(strict)
+        assert (name, refused(strict) - {ASKED}) == (name, set())
+
+
+def share(page: Page, address: str) -> None:
+    """The link's QR code."""
+    open_strictly(page, f"{address}/explosion")
+    page.get_by_role("button", name="Share", exact=True).click()
+    code = page.get_by_role("dialog").get_by_role("img")
+    code.wait_for()
+    assert code.evaluate("image => image.naturalWidth") > 0
+
+
+def use_toolbars(page: Page, address: str) -> None:
+    """A chart's and a table's."""
+    open_strictly(page, f"{address}/explosion?tab=training")
+    for shown_by, button in (
+        (".vega-embed svg", "Download as PNG"),
+        ("[data-testid=stDataFrame]", "Download as CSV"),
+    ):
+        page.locator(shown_by).first.hover()
+        with page.expect_download():
+            page.get_by_role("button", name=button).first.click()
+    page.locator(".vega-embed svg").first.hover()
+    page.get_by_role("button", name="Fullscreen").first.click()
+    page.get_by_role("button", name="Close fullscreen").first.click()
+    page.locator(".vega-embed svg").first.hover()
+    page.get_by_role("button", name="Show data").first.click()
+
+
+def take_home(page: Page, address: str) -> None:
+    """The picture and its numbers as files."""
+    open_strictly(page, f"{address}/explosion?tab=code")
+    for button in ("The picture as SVG", "Every step as CSV"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        assert download.value.path().stat().st_size > 1000
+
+
+def bring_a_matrix(page: Page, address: str) -> None:
+    open_strictly(page, f"{address}/explosion?kind=own")
+    upload(page, "1.5,0\n0,0.5\n")
+
+
+def pick_a_word(page: Page, address: str) -> None:
+    open_strictly(page, f"{address}/gating")
+    word = page.get_by_role("group", name="The review, word by word").locator(".word").nth(3)
+    word.hover()
+    word.click()
+    page.wait_for_url("**word=4**")
+
+
+def drag_the_radius(page: Page, address: str) -> None:
+    open_strictly(page, f"{address}/vanishing")
+    page.get_by_role("slider", name="Spectral radius").press("ArrowLeft")
+    page.wait_for_url("**rho=0.85**")
+    page.locator(".vega-embed svg").first.hover(position={"x": 300, "y": 150})
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "act", [share, use_toolbars, take_home, bring_a_matrix, pick_a_word, drag_the_radius]
+)
+def test_the_policy_refuses_nothing_that_a_reader_does(lab: Lab, strict: Page, act: Act) -> None:
+    act(strict, lab.address)
+    settle(strict)
+    assert refused(strict) - {ASKED} == set()
+
+
+@pytest.mark.browser
+def test_what_the_policy_refuses_is_seen(lab: Lab, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(LISTEN)
+    open_strictly(page, lab.address)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"https://example.org/x.png\">')")
+    page.evaluate(
+        "document.head.append(Object.assign(document.createElement('script'), {text: 'window.x = 1'}))"
+    )
+    page.wait_for_timeout(200)
+    assert refused(page) - {ASKED} == {"img-src https://example.org/x.png", "script-src-elem inline"}
+    assert page.evaluate("window.x") is None
+    context.close()
+
+
+VIEWS = {
+    "explosion": "explosion?kind=non-normal&rho=0.95&tab=plane",
+    "gating": "gating?word=3&tab=hold&out=2",
+}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, name: str) -> None:
+    page = visit(f"{lab.address}/{VIEWS[name]}")
+    before, first = shown(page), replica_of(page)
+    lab.end(first)
+    wait_until_back(page, LIMIT)
+    assert replica_of(page) != first
+    assert {lab.given() for _ in range(4)} == {replica_of(page)}
+    assert shown(page) == before
+    assert_whole(page)
+
+
+@pytest.mark.browser
+def test_a_file_goes_to_the_replica_of_the_page_before_and_after_a_switch(lab: Lab, visit: Visit) -> None:
+    page = visit(f"{lab.address}/explosion?kind=own")
+    upload(page, "1.5,0\n0,0.5\n")
+    lab.end(replica_of(page))
+    wait_until_back(page, LIMIT)
+    upload(page, "1.25,0\n0,0.5\n")
+    assert_whole(page)
+
+
+@pytest.mark.browser
+def test_a_replica_that_hangs_is_replaced_by_itself(lab: Lab, visit: Visit) -> None:
+    page = visit(f"{lab.address}/{VIEWS['explosion']}")
+    before, first = shown(page), replica_of(page)
+    lab.processes[first].send_signal(signal.SIGSTOP)
+    try:
+        wait_until_back(page, HANG_LIMIT)
+        assert replica_of(page) != first
+        assert shown(page) == before
+        assert_whole(page)
+    finally:
+        lab.end(first)
