@@ -22,7 +22,13 @@ from playwright.sync_api import Browser, Page
 
 from pages.shared.words import read_words
 from tests.conftest import ROOT, free_port, settle, start_server
-from tests.deployed import DEPLOY, RENDERS, lay_out
+from tests.deployed import (
+    DEPLOY,
+    RENDERS,
+    lay_out,
+    move_the_radius_and_back,
+    pick_a_word_and_the_one_before,
+)
 
 Visit = Callable[..., Page]
 LIMIT = 10_000  # ms in which a killed replica is to be replaced
@@ -321,22 +327,23 @@ def test_what_the_policy_refuses_is_seen(lab: Lab, browser: Browser) -> None:
     context.close()
 
 
-VIEWS = {
-    "explosion": "explosion?kind=non-normal&rho=0.95&tab=plane",
-    "gating": "gating?word=3&tab=hold&out=2",
-}
+VIEW = "explosion?kind=non-normal&rho=0.95&tab=plane"
+TOUCHED = {VIEW: move_the_radius_and_back, "gating?word=3&trained=plain": pick_a_word_and_the_one_before}
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", list(VIEWS))
-def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, name: str) -> None:
-    page = visit(f"{lab.address}/{VIEWS[name]}")
+@pytest.mark.parametrize("link", list(TOUCHED))
+def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, link: str) -> None:
+    page = visit(f"{lab.address}/{link}")
     before, first = shown(page), replica_of(page)
     lab.end(first)
     wait_until_back(page, LIMIT)
     assert replica_of(page) != first
     assert {lab.given() for _ in range(4)} == {replica_of(page)}
     assert shown(page) == before
+    assert_whole(page)
+    TOUCHED[link](page)
+    assert shown(page)[1] == before[1]  # every number, by a replica that is new to this page
     assert_whole(page)
 
 
@@ -352,7 +359,7 @@ def test_a_file_goes_to_the_replica_of_the_page_before_and_after_a_switch(lab: L
 
 @pytest.mark.browser
 def test_a_replica_that_hangs_is_replaced_by_itself(lab: Lab, visit: Visit) -> None:
-    page = visit(f"{lab.address}/{VIEWS['explosion']}")
+    page = visit(f"{lab.address}/{VIEW}")
     before, first = shown(page), replica_of(page)
     lab.processes[first].send_signal(signal.SIGSTOP)
     try:
@@ -362,3 +369,13 @@ def test_a_replica_that_hangs_is_replaced_by_itself(lab: Lab, visit: Visit) -> N
         assert_whole(page)
     finally:
         lab.end(first)
+
+
+def test_when_all_are_gone_a_visitor_is_told_so(lab: Lab) -> None:
+    for name in NAMES:
+        lab.end(name)
+    status, headers, text = answer(f"{lab.address}/explosion")
+    assert status == 503
+    assert "retry-after: 5" in headers
+    assert "tries again" in text
+    assert "自动重试" in text
