@@ -108,10 +108,16 @@ def replica_of(page: Page) -> str:
     return next(str(cookie.get("value")) for cookie in page.context.cookies() if cookie["name"] == "replica")
 
 
-def wait_until_back(page: Page, limit: int) -> None:
-    """Wait until the connection is lost, and there is another."""
-    page.locator("[data-testid=stApp][data-test-connection-state=PINGING_SERVER]").wait_for(timeout=limit)
-    page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for(timeout=limit)
+def lose(page: Page, take: Callable[[], None], limit: int) -> None:
+    """Take the page's replica from it, and wait until another one has drawn the page."""
+    received: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
+    take()
+    for _ in range(limit // 50):
+        if received:
+            break
+        page.wait_for_timeout(50)
+    assert received
     settle(page)
 
 
@@ -336,8 +342,7 @@ TOUCHED = {VIEW: move_the_radius_and_back, "gating?word=3&trained=plain": pick_a
 def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, link: str) -> None:
     page = visit(f"{lab.address}/{link}")
     before, first = shown(page), replica_of(page)
-    lab.end(first)
-    wait_until_back(page, LIMIT)
+    lose(page, lambda: lab.end(first), LIMIT)
     assert replica_of(page) != first
     assert {lab.given() for _ in range(4)} == {replica_of(page)}
     assert shown(page) == before
@@ -351,8 +356,7 @@ def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, link: st
 def test_a_file_goes_to_the_replica_of_the_page_before_and_after_a_switch(lab: Lab, visit: Visit) -> None:
     page = visit(f"{lab.address}/explosion?kind=own")
     upload(page, "1.5,0\n0,0.5\n")
-    lab.end(replica_of(page))
-    wait_until_back(page, LIMIT)
+    lose(page, lambda: lab.end(replica_of(page)), LIMIT)
     upload(page, "1.25,0\n0,0.5\n")
     assert_whole(page)
 
@@ -361,9 +365,8 @@ def test_a_file_goes_to_the_replica_of_the_page_before_and_after_a_switch(lab: L
 def test_a_replica_that_hangs_is_replaced_by_itself(lab: Lab, visit: Visit) -> None:
     page = visit(f"{lab.address}/{VIEW}")
     before, first = shown(page), replica_of(page)
-    lab.processes[first].send_signal(signal.SIGSTOP)
     try:
-        wait_until_back(page, HANG_LIMIT)
+        lose(page, lambda: lab.processes[first].send_signal(signal.SIGSTOP), HANG_LIMIT)
         assert replica_of(page) != first
         assert shown(page) == before
         assert_whole(page)
