@@ -80,14 +80,16 @@ for column, (name, card) in zip(st.columns(4, gap="medium"), cards.items(), stri
             st.error(words.of("gating")("no_weights", problem=card))
         else:
             frame, values = card
+            text = words(f"cards.{name}.text", **values)
             charts.show(
                 PICTURES.get(name, charts.small_path),
                 frame,
                 words,
                 key=f"card-{name}",
                 alt_text=words(f"cards.{name}.alt"),
+                now=text,
             )
-            st.markdown(words(f"cards.{name}.text", **values))
+            st.markdown(text)
         st.markdown(words(f"cards.{name}.try"))
         st.page_link(SCRIPTS[name], label=words("open"), query_params=FIRST[name] | language.in_link())
 

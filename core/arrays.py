@@ -14,6 +14,7 @@ ComplexArray = NDArray[np.complexfloating[Any, Any]]
 FLOATS = ("float32", "float64")
 LOG10_2 = math.log10(2)
 LARGEST_ENTRY = 1e300  # so that one product of a scaled vector with a matrix cannot overflow
+UNSATURATED = 1.25  # up to this |a/2|, ½ ± ½ tanh(a/2) keep as many digits as exp and a division leave
 
 
 def log10_norms(vectors: Array) -> Array:
@@ -48,13 +49,27 @@ def sigmoid_parts(half: Array) -> Sigmoid:
 
     1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on.
     """
-    if np.fmin.reduce(half, axis=None) < -0.5 * math.log(np.finfo(half.dtype).max):
+    lowest = np.fmin.reduce(half, axis=None)
+    if lowest >= -UNSATURATED and np.fmax.reduce(half, axis=None) <= UNSATURATED:
+        return _unsaturated_parts(half)
+    if lowest < -0.5 * math.log(np.finfo(half.dtype).max):
         return _saturated_parts(half)
     e = np.asarray(-2 * half)
     np.exp(e, e)
     value = np.asarray(1 + e)
     np.divide(1, value, value)
     complement = np.multiply(e, value, e)
+    return Sigmoid(value, complement, value * complement)
+
+
+def _unsaturated_parts(half: Array) -> Sigmoid:
+    """The same, faster: ½ + ½t, ½ − ½t and their product, with t = tanh(a/2).
+
+    An error of t grows by 2t²/(1 − t²) on its way into the product: by 5 at UNSATURATED.
+    """
+    value = np.asarray(0.5 * np.tanh(half))
+    complement = np.asarray(0.5 - value)
+    np.add(value, 0.5, value)
     return Sigmoid(value, complement, value * complement)
 
 

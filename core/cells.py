@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy import add, multiply, subtract, tanh  # looked up once: a step is a few such short calls
 from numpy.typing import DTypeLike
 
 from core.arrays import (
     FLOATS,
     Array,
-    Sigmoid,
     check_choice,
     check_count,
     check_finite,
@@ -211,8 +211,8 @@ class RNN(Cell):
 
     def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
         slope, d_a = row
-        np.add(d_h, direct, d_h)
-        np.multiply(d_h, slope, d_a)
+        add(d_h, direct, d_h)
+        multiply(d_h, slope, d_a)
         W.dot(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -280,23 +280,24 @@ class LSTM(Cell):
     def begin(self, states: Array, record: Arrays) -> Shared:
         H, dtype = self.hidden, states.dtype
         W = _packed(self.parameters, dtype)
-        W = for_products(np.concatenate([0.5 * W[: 2 * H], 0.5 * W[3 * H :], W[2 * H : 3 * H]]), states)
+        W = np.concatenate([W[: 2 * H], W[3 * H :], W[2 * H : 3 * H]])
+        W[: 3 * H] *= 0.5
         gates = np.empty((4 * H, states.shape[2]), dtype)
         i, f, o, g = gates.reshape(4, H, -1)
-        return W, np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
+        return for_products(W, states), np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
 
     def step(self, shared: Shared, row: Row) -> None:
         W, half, gates, sigmoids, i, f, o, g = shared
         state, a, c_before, c, h = row
         W.dot(state, a)
-        np.tanh(a, gates)
-        np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)  # i, f, o = ½ + ½ tanh(a/2)
-        np.multiply(f, c_before, c)
-        np.multiply(i, g, i)
-        np.add(c, i, c)  # c_t = f ∘ c_{t−1} + i ∘ g
-        np.tanh(c, g)
-        np.multiply(o, g, h)  # h_t = o ∘ tanh(c_t)
+        tanh(a, gates)
+        multiply(sigmoids, half, sigmoids)
+        add(sigmoids, half, sigmoids)  # i, f, o = ½ + ½ tanh(a/2)
+        multiply(f, c_before, c)
+        multiply(i, g, i)
+        add(c, i, c)  # c_t = f ∘ c_{t−1} + i ∘ g
+        tanh(c, g)
+        multiply(o, g, h)  # h_t = o ∘ tanh(c_t)
 
     def gate(self, name: str, record: Arrays) -> Array:
         check_choice("name", name, self.gates)
@@ -317,13 +318,13 @@ class LSTM(Cell):
         h_to_a_o, h_to_c = room["from_h"].swapaxes(0, 1)
         carried, c_to_a_i, c_to_a_f, c_to_a_g = room["from_c"].swapaxes(0, 1)
         a_ifo, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
-        i, f, o = (Sigmoid(*parts) for parts in zip(*_blocks(sigmoid_parts(a_ifo), 3), strict=True))
-        np.multiply(np.tanh(c[1:], h_to_a_o), o.slope, h_to_a_o)
-        np.multiply(tanh_slope(c[1:], h_to_c), o.value, h_to_c)
-        carried[:] = f.value
-        np.multiply(np.tanh(a_g, c_to_a_i), i.slope, c_to_a_i)
-        np.multiply(c[:-1], f.slope, c_to_a_f)
-        np.multiply(tanh_slope(a_g, c_to_a_g), i.value, c_to_a_g)
+        (i, f, o), _, (i_slope, f_slope, o_slope) = (_blocks(part, 3) for part in sigmoid_parts(a_ifo))
+        np.multiply(np.tanh(c[1:], h_to_a_o), o_slope, h_to_a_o)
+        np.multiply(tanh_slope(c[1:], h_to_c), o, h_to_c)
+        carried[:] = f
+        np.multiply(np.tanh(a_g, c_to_a_i), i_slope, c_to_a_i)
+        np.multiply(c[:-1], f_slope, c_to_a_f)
+        np.multiply(tanh_slope(a_g, c_to_a_g), i, c_to_a_g)
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         from_h, deltas, H = room["from_h"], room["deltas"], self.hidden
@@ -335,11 +336,11 @@ class LSTM(Cell):
 
     def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
         h_to_a_o, h_to_c, from_c, d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a = row
-        np.add(d_h, direct, d_h)
-        np.multiply(d_h, h_to_a_o, d_a_o)
-        np.multiply(d_h, h_to_c, d_c_from_h)
-        np.add(d_c_carried, d_c_from_h, d_c)
-        np.multiply(d_c, from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
+        add(d_h, direct, d_h)
+        multiply(d_h, h_to_a_o, d_a_o)
+        multiply(d_h, h_to_c, d_c_from_h)
+        add(d_c_carried, d_c_from_h, d_c)
+        multiply(d_c, from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
         W.dot(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -433,15 +434,15 @@ class GRU(Cell):
         state, one_and_h, a_rz, m, a_n, h_before, h = row
         W_rz.dot(state, a_rz)
         W_m.dot(one_and_h, m)
-        np.tanh(a_rz, rz)
-        np.multiply(rz, half, rz)
-        np.add(rz, half, rz)  # r, z = ½ + ½ tanh(a/2)
-        np.multiply(r, m, n)
-        np.add(a_n, n, a_n)  # which held W_in x_t + b_in
-        np.tanh(a_n, n)
-        np.subtract(h_before, n, h)
-        np.multiply(h, z, h)
-        np.add(h, n, h)  # h_t = n + z ∘ (h_{t−1} − n)
+        tanh(a_rz, rz)
+        multiply(rz, half, rz)
+        add(rz, half, rz)  # r, z = ½ + ½ tanh(a/2)
+        multiply(r, m, n)
+        add(a_n, n, a_n)  # which held W_in x_t + b_in
+        tanh(a_n, n)
+        subtract(h_before, n, h)
+        multiply(h, z, h)
+        add(h, n, h)  # h_t = n + z ∘ (h_{t−1} − n)
 
     def gate(self, name: str, record: Arrays) -> Array:
         check_choice("name", name, self.gates)
@@ -457,12 +458,13 @@ class GRU(Cell):
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
         H, a_n = self.hidden, record["a_n"]
         h_to_a_n, h_to_a_r, h_to_a_z, h_to_m, carried = room["factors"].swapaxes(0, 1)
-        r, z = (Sigmoid(*parts) for parts in zip(*_blocks(sigmoid_parts(record["a_rz"]), 2), strict=True))
-        np.multiply(tanh_slope(a_n, h_to_a_n), z.complement, h_to_a_n)
-        np.multiply(np.multiply(h_to_a_n, record["m"], h_to_a_r), r.slope, h_to_a_r)
-        np.multiply(np.subtract(states[:, -H:], np.tanh(a_n), h_to_a_z), z.slope, h_to_a_z)
-        np.multiply(h_to_a_n, r.value, h_to_m)
-        carried[:] = z.value
+        parts = sigmoid_parts(record["a_rz"])
+        (r, z), (_, z_complement), (r_slope, z_slope) = (_blocks(part, 2) for part in parts)
+        np.multiply(tanh_slope(a_n, h_to_a_n), z_complement, h_to_a_n)
+        np.multiply(np.multiply(h_to_a_n, record["m"], h_to_a_r), r_slope, h_to_a_r)
+        np.multiply(np.subtract(states[:, -H:], np.tanh(a_n), h_to_a_z), z_slope, h_to_a_z)
+        np.multiply(h_to_a_n, r, h_to_m)
+        carried[:] = z
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         deltas, H = room["deltas"], self.hidden
@@ -471,10 +473,10 @@ class GRU(Cell):
 
     def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
         factors, deltas, d_rzm, carried = row
-        np.add(d_h, direct, d_h)
-        np.multiply(d_h, factors, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
+        add(d_h, direct, d_h)
+        multiply(d_h, factors, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
         W.dot(d_rzm, d_h_before)
-        np.add(d_h_before, carried, d_h_before)
+        add(d_h_before, carried, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
@@ -616,9 +618,10 @@ def _add(sums: Arrays, name: str, part: Array) -> None:
     sums[name] = part if name not in sums else np.add(sums[name], part, sums[name])
 
 
-def _blocks(parts: Sigmoid, count: int) -> Iterator[Array]:
-    """Each part, (T, count·H, B), as its blocks (count, T, H, B)."""
-    return (part.reshape(len(part), count, -1, part.shape[2]).swapaxes(0, 1) for part in parts)
+def _blocks(columns: Array, count: int) -> Array:
+    """(T, count·H, B) as (count, T, H, B), a view."""
+    steps, rows, batch = columns.shape
+    return columns.reshape(steps, count, rows // count, batch).swapaxes(0, 1)
 
 
 def _flat(columns: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.arrays import Array, as_floats, check_choice, check_count, check_positive, sigmoid_parts
-from core.clipping import clip_by_norm, clip_by_value, global_norm
+from core.clipping import clip_by_norm, clip_by_value
 
 START, TARGET, STEPS = 0.5, 0.7, 50
 FARTHEST = 700.0  # where e^x would soon overflow
@@ -112,13 +112,13 @@ def descend(w: float, b: float, *, rate: float, updates: int, method: str, thres
     value, d_w, d_b = _error_at(w, b)
     places, norms = [(w, b, value)], []
     for _ in range(updates):
-        gradient = {"w": np.array([d_w]), "b": np.array([d_b])}
-        if method != "none":
-            gradient, before, after, _ = CLIPS[method](gradient, threshold)
-        else:
-            before = after = global_norm(gradient)
-        w -= rate * float(gradient["w"][0])
-        b -= rate * float(gradient["b"][0])
+        before = after = math.hypot(d_w, d_b)  # a tenth of what `global_norm` takes for two numbers
+        if method != "none" and not before <= threshold:
+            clipped = CLIPS[method]({"w, b": np.array([d_w, d_b])}, threshold)
+            d_w, d_b = clipped.gradients["w, b"].tolist()
+            before, after = clipped.norm_before, clipped.norm_after
+        w -= rate * d_w
+        b -= rate * d_b
         if not (math.isfinite(w) and math.isfinite(b)):
             break
         value, d_w, d_b = _error_at(w, b)
@@ -130,17 +130,19 @@ def descend(w: float, b: float, *, rate: float, updates: int, method: str, thres
 
 
 def _error_at(w: float, b: float) -> tuple[float, float, float]:
-    """`error` at one point, where plain floats take a twentieth of the time that arrays of one do."""
+    """`error` at one point, where plain floats take a thirtieth of the time that arrays of one do.
+
+    σ(x) and σ′(x) are had from e^−|x|, and not by a function: calling one takes as long as what it does.
+    """
     x, x_by_w, x_by_b = START, 0.0, 0.0
     for _ in range(STEPS):
-        s, slope = _sigmoid_at(x)
-        x, x_by_w, x_by_b = w * s + b, s + w * slope * x_by_w, 1 + w * slope * x_by_b
-    s, slope = _sigmoid_at(x)
-    d_x = 2 * (s - TARGET) * slope
-    return (s - TARGET) ** 2, d_x * x_by_w, d_x * x_by_b
-
-
-def _sigmoid_at(x: float) -> tuple[float, float]:
-    """σ(x) and σ′(x), by e^−|x|."""
+        e = math.exp(-abs(x))
+        whole = 1 + e
+        s = (1 if x > 0 else e) / whole
+        growth = w * (e / (whole * whole))
+        x, x_by_w, x_by_b = w * s + b, s + growth * x_by_w, 1 + growth * x_by_b
     e = math.exp(-abs(x))
-    return (1 if x > 0 else e) / (1 + e), e / (1 + e) ** 2
+    whole = 1 + e
+    s = (1 if x > 0 else e) / whole
+    d_x = 2 * (s - TARGET) * (e / (whole * whole))
+    return (s - TARGET) ** 2, d_x * x_by_w, d_x * x_by_b

@@ -18,9 +18,12 @@ from pages.shared import (
     frames,
     language,
     lesson,
+    notebooks,
     order_run,
     published,
+    take_home,
 )
+from pages.shared.cliff_lab import Settings
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 
@@ -32,7 +35,7 @@ page = open_page("clipping")
 words = page.words
 
 
-def look() -> None:
+def look(_settings: Settings) -> None:
     """What to try."""
     near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
     values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
@@ -48,7 +51,7 @@ def look() -> None:
             )
 
 
-def direction() -> None:
+def direction(_settings: Settings) -> None:
     """One gradient, clipped by norm and by value."""
     degrees = controls.slider(page, "degrees", 0, 90, 20)
     length = controls.slider(page, "longer", 1, 5, 4)
@@ -56,6 +59,14 @@ def direction() -> None:
     gradient = {"g": np.array([length * math.cos(angle), length * math.sin(angle)])}
     by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
     turned = math.degrees(math.acos(min(1.0, by_value.cosine)))
+    seen = words(
+        "direction.text",
+        length=length,
+        degrees=degrees,
+        by_norm=plain(by_norm.norm_after),
+        by_value=plain(by_value.norm_after),
+        turned=plain(turned),
+    )
     picture, text = st.columns([1, 1])
     with picture:
         charts.show(
@@ -64,74 +75,65 @@ def direction() -> None:
             words,
             key="direction",
             alt_text=words("direction.alt"),
+            now=seen,
             width="content",
         )
     with text:
-        st.markdown(
-            words(
-                "direction.text",
-                length=length,
-                degrees=degrees,
-                by_norm=plain(by_norm.norm_after),
-                by_value=plain(by_value.norm_after),
-                turned=plain(turned),
-            )
-        )
+        st.markdown(seen)
 
 
-def training() -> None:
+def training(_settings: Settings) -> None:
     """A live pair of runs, clipped and not."""
     order_run.section(page)
 
 
-def paper() -> None:
+def paper(_settings: Settings) -> None:
     """The published experiment, from our own code."""
     published.section(page)
 
 
-def cannot() -> None:
+def cannot(_settings: Settings) -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
-    st.markdown(
-        words(
-            "cannot.text",
-            delay=DELAY,
-            updates=UPDATES,
-            threshold=plain(THRESHOLD),
-            largest=plain(found.largest_norm),
-            arrives=from_log10(found.log10_arrives),
-            differ=found.differ,
-            count=f"{found.parameters:,}",
-            right=plain(100 * found.accuracy),
-            chance=plain(100 / Recall(DELAY).symbols),
-        )
+    seen = words(
+        "cannot.text",
+        delay=DELAY,
+        updates=UPDATES,
+        threshold=plain(THRESHOLD),
+        largest=plain(found.largest_norm),
+        arrives=from_log10(found.log10_arrives),
+        differ=found.differ,
+        count=f"{found.parameters:,}",
+        right=plain(100 * found.accuracy),
+        chance=plain(100 / Recall(DELAY).symbols),
     )
+    st.markdown(seen)
     charts.show(
         charts.vanishing_losses,
         frames.curves({words("cut.clipped"): found.clipped, words("cut.free"): found.free}),
         words,
         key="cannot",
         alt_text=words("cannot.alt"),
+        now=seen,
     )
 
 
-def cap() -> None:
+def cap(_settings: Settings) -> None:
     """The price cap, beside the tariffs that it is set against."""
     borders = controls.slider(page, "borders", 1, 200, 50)
     limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
     prices = compute.scalar_path(TARIFF, 200)
     reached = int(np.argmax(prices >= math.log10(limit)))
-    st.markdown(
-        words(
-            "cap.text",
-            percent=plain(100 * (TARIFF - 1)),
-            count=borders,
-            price=from_log10(prices[borders]),
-            limit=plain(limit),
-            paid=from_log10(min(prices[borders], math.log10(limit))),
-            reached=reached,
-        )
+    seen = words(
+        "cap.text",
+        percent=plain(100 * (TARIFF - 1)),
+        count=borders,
+        price=from_log10(prices[borders]),
+        limit=plain(limit),
+        paid=from_log10(min(prices[borders], math.log10(limit))),
+        reached=reached,
     )
+    st.markdown(f"{seen}\n\n{words('cap.read')}")
     shown, ceiling = prices[: borders + 1], np.full(borders + 1, math.log10(limit))
     drawn = {"cap.limit": ceiling, "cap.capped": np.minimum(shown, ceiling), "cap.free": shown}
     charts.show(
@@ -140,7 +142,14 @@ def cap() -> None:
         words,
         key="cap",
         alt_text=words("cap.alt"),
+        now=seen,
     )
+
+
+def code(settings: Settings) -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    take_home.section(page, notebooks.of_cliff(words, settings, free, clipped))
 
 
 SECTIONS = {
@@ -150,31 +159,43 @@ SECTIONS = {
     "paper": paper,
     "cannot": cannot,
     "cap": cap,
+    "code": code,
 }
 
 lesson.ask(page, clipping_lesson.CLIPPING)
-settings = cliff_lab.choose(page)
-free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
-surface, reading = st.columns([3, 2], gap="medium")
-with surface:
-    charts.show(
-        cliff_lab.relief(),
-        cliff_lab.descents(settings),
-        words,
-        key=cliff_lab.key(),
-        alt_text=words("surface.alt"),
-        on_select="rerun",
-    )
-    st.markdown(words("surface.legend"))
-with reading:
-    for sentence in cliff_lab.story(words, settings, free, clipped):
-        st.markdown(sentence)
-    charts.show(
-        charts.cliff_norms,
-        cliff_lab.norms(words, settings),
-        words,
-        key="cliff-norms",
-        alt_text=words("surface.alt_norms"),
-    )
 
-SECTIONS[controls.section(page, tuple(SECTIONS))]()
+
+@st.fragment
+def at_the_start() -> None:
+    """What follows the start and the steps: a change of them draws this part of the page alone."""
+    settings = cliff_lab.choose(page)
+    free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
+    story = cliff_lab.story(words, settings, free, clipped)
+    surface, reading = st.columns([3, 2], gap="medium")
+    with surface:
+        charts.show(
+            cliff_lab.relief(),
+            cliff_lab.descents(settings),
+            words,
+            key=cliff_lab.key(),
+            alt_text=words("surface.alt"),
+            now=words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1])),
+            on_select="rerun",
+        )
+        st.markdown(words("surface.legend"))
+    with reading:
+        for sentence in story:
+            st.markdown(sentence)
+        charts.show(
+            charts.cliff_norms,
+            cliff_lab.norms(words, settings),
+            words,
+            key="cliff-norms",
+            alt_text=words("surface.alt_norms"),
+            now=story[-1],
+        )
+
+    SECTIONS[controls.section(page, tuple(SECTIONS))](settings)
+
+
+at_the_start()

@@ -13,6 +13,7 @@ from pages.shared import (
     lesson,
     linear_lab,
     linear_lesson,
+    notebooks,
     path_picture,
     stories,
     take_home,
@@ -43,6 +44,7 @@ def plane(lab: Lab) -> None:
     spectrum = compute.spectrum(lab.W)
     sizes = abs(spectrum.eigenvalues)
     outside, inside = int((sizes > 1 + 1e-9).sum()), int((sizes < 1 - 1e-9).sum())
+    seen = words("plane.text", outside=outside, inside=inside, n=len(sizes), radius=plain(spectrum.radius))
     chart, text = st.columns([1, 1])
     with chart:
         charts.show(
@@ -51,12 +53,11 @@ def plane(lab: Lab) -> None:
             words,
             key="plane",
             alt_text=words("plane.alt"),
+            now=seen,
             width="content",
         )
     with text:
-        st.markdown(
-            words("plane.text", outside=outside, inside=inside, n=len(sizes), radius=plain(spectrum.radius))
-        )
+        st.markdown(seen)
         kind = "sound" if spectrum.diagonalisable else "defective"
         st.markdown(words(f"plane.{kind}", condition=from_log10(math.log10(spectrum.condition))))
 
@@ -70,14 +71,13 @@ def powers(lab: Lab) -> None:
     with entries:
         if len(lab.W) <= frames.LARGEST_DRAWN:
             power = compute.power(lab.W, k)
-            st.markdown(
-                words(
-                    "powers.not_transpose",
-                    k=k,
-                    size=from_log10(power.log10_growth),
-                    second=plain(100 * power.second),
-                )
+            seen = words(
+                "powers.not_transpose",
+                k=k,
+                size=from_log10(power.log10_growth),
+                second=plain(100 * power.second),
             )
+            st.markdown(seen)
             panels = {"W": lab.W, "transpose": lab.W.T, "power": power.entries}
             named = {words(f"powers.{name}", k=k): matrix for name, matrix in panels.items()}
             charts.show(
@@ -86,6 +86,7 @@ def powers(lab: Lab) -> None:
                 words,
                 key="entries",
                 alt_text=words("powers.alt_entries"),
+                now=seen,
             )
         else:
             st.markdown(words("powers.too_large", most=frames.LARGEST_DRAWN))
@@ -95,19 +96,22 @@ def powers(lab: Lab) -> None:
             shares = linear.mode_shares(compute.modes(lab.W, lab.gradient), k)
             sizes = abs(spectrum.eigenvalues)
             lead = plain(100 * float(shares[sizes >= (1 - linear.TIE) * sizes.max()].sum()))
-            st.markdown(words("powers.modes", k=k) + " " + words("powers.lead", share=lead))
+            seen = words("powers.modes", k=k) + " " + words("powers.lead", share=lead)
+            st.markdown(seen)
             charts.show(
                 charts.mode_shares,
                 frames.mode_shares(spectrum.eigenvalues, shares),
                 words,
                 key="modes",
                 alt_text=words("powers.alt_modes"),
+                now=seen,
             )
         else:
             through = compute.through_modes(lab.W, lab.gradient, steps)
             wrong, right = from_log10(through[k]), from_log10(lab.norms[k])
             condition = from_log10(math.log10(spectrum.condition))
-            st.error(words("powers.defective", condition=condition, k=k, wrong=wrong, right=right))
+            seen = words("powers.defective", condition=condition, k=k, wrong=wrong, right=right)
+            st.error(seen)
             charts.show(
                 charts.paths,
                 frames.lines(
@@ -119,6 +123,7 @@ def powers(lab: Lab) -> None:
                 words,
                 key="through",
                 alt_text=words("powers.alt_through"),
+                now=seen,
             )
 
 
@@ -134,6 +139,7 @@ def training(lab: Lab) -> None:
         return
     updates = compute.training(lab.W, length, learning_rate, UPDATES, lab.settings.seed)
     st.markdown(words("training.text", unroll=length))
+    seen = stories.training_story(words, updates)
     chart, text = st.columns([3, 2], gap="medium")
     with chart:
         charts.show(
@@ -142,9 +148,10 @@ def training(lab: Lab) -> None:
             words,
             key="training",
             alt_text=words("training.alt"),
+            now="\n".join(seen),
         )
     with text:
-        for sentence in stories.training_story(words, updates):
+        for sentence in seen:
             st.markdown(sentence)
         st.dataframe(frames.updates_table(words, updates), hide_index=True, alt=words("training.alt"))
 
@@ -157,28 +164,28 @@ def tariffs(lab: Lab) -> None:
     story = "text" if rho > 1 else "never"
     cost = from_log10(price[count])
     overflow = precision.milestones(price, "float32").overflow
-    st.markdown(
-        words(
-            f"tariffs.{story}",
-            radius=plain(rho),
-            percent=plain(100 * abs(rho - 1)),
-            price=cost,
-            count=count,
-            overflow=f"{overflow:,}" if overflow else words("never"),
-        )
+    seen = words(
+        f"tariffs.{story}",
+        radius=plain(rho),
+        percent=plain(100 * abs(rho - 1)),
+        price=cost,
+        count=count,
+        overflow=f"{overflow:,}" if overflow else words("never"),
     )
+    st.markdown(seen)
     charts.show(
         charts.prices,
         frames.counted(price[: count + 1]),
         words,
         key="prices",
         alt_text=words("tariffs.alt"),
+        now=seen,
     )
 
 
 def code(lab: Lab) -> None:
-    """The core calls that make the picture, and its numbers."""
-    take_home.code_and_data(page, lab)
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_path(words, lab))
 
 
 SECTIONS = {
@@ -200,8 +207,6 @@ def at_the_radius() -> None:
     lab = linear_lab.at_radius(page, setup, 1.1)
     steps = lab.settings.steps
     picture, reading = st.columns([3, 1], gap="medium")
-    with picture:
-        path_picture.draw_path(page, lab)
     with reading:
         float32 = precision.milestones(lab.norms, "float32")
         size, peak = from_log10(lab.norms[-1]), int(lab.norms.argmax())
@@ -222,6 +227,8 @@ def at_the_radius() -> None:
             seen.append(words("read.zero", zero=f"{float32.zero:,}"))
         else:
             seen.append(words("read.holds"))
+        with picture:
+            path_picture.draw_path(page, lab, seen)
         path_picture.read_out(page, lab, seen, ("norm", "overflow"))
 
     SECTIONS[controls.section(page, tuple(SECTIONS))](lab)

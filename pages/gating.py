@@ -13,7 +13,9 @@ from pages.shared import (
     controls,
     gating_lesson,
     lesson,
+    notebooks,
     reading_lab,
+    take_home,
     word_charts,
     word_frames,
 )
@@ -72,12 +74,29 @@ def gates(choice: Choice, of: Seen) -> None:
     gate = controls.choice(page, f"gate_of_{len(names)}", names, names[0], name=lambda g: words(f"gate.{g}"))
     st.markdown(words(f"gates.{gate}"))
     reading_lab.say_window(words, choice, of)
+    shown = word_frames.window(len(of.reading.words), choice.picked)
+    means = of.reading.gates[gate].mean(axis=1)
+    most, least = (
+        shown.start + int(find(means[shown.start : shown.stop])) for find in (np.argmax, np.argmin)
+    )
+    seen = words(
+        "gates.now",
+        gate=words(f"gate.{gate}"),
+        most=reading_lab.quoted(of, [most]),
+        largest=plain(float(means[most])),
+        least=reading_lab.quoted(of, [least]),
+        smallest=plain(float(means[least])),
+    )
+    if choice.picked is not None:
+        here = plain(float(means[choice.picked]))
+        seen += " " + words("gates.here", word=reading_lab.quoted(of, [choice.picked]), size=here)
     charts.show(
         word_charts.gate,
         word_frames.gate(of.reading.words, of.reading.gates[gate], choice.picked),
         words,
         key="gates",
         alt_text=words("gates.alt"),
+        now=seen,
     )
 
 
@@ -90,13 +109,15 @@ def survival(choice: Choice, of: Seen) -> None:
         if (trace := reading_lab.read(choice, name).reading.trace) is not None
     }
     left = [words("survival.left", name=name, left=from_log10(path[-1])) for name, path in paths.items()]
-    st.markdown(words("survival.text", word=reading_lab.quoted(of, [word]), left="\n".join(left)))
+    seen = words("survival.text", word=reading_lab.quoted(of, [word]), left="\n".join(left))
+    st.markdown(f"{seen}\n\n{words('survival.how')}")
     charts.show(
         word_charts.SURVIVAL[reading_lab.style(choice)],
         word_frames.over_words(of.reading.words, paths, word, first=word),
         words,
         key="survival",
         alt_text=words("survival.alt"),
+        now=seen,
     )
 
 
@@ -107,15 +128,14 @@ def along(choice: Choice, of: Seen) -> None:
     count = len(of.reading.words)
     until = controls.slider(page, "until", 1, count, count) if count > 1 else 1
     so_far = np.array([of.model.bias, *of.reading.so_far])
-    st.markdown(
-        words(
-            "along.text",
-            word=reading_lab.quoted(of, [until - 1]),
-            before=signed(so_far[until - 1]),
-            so_far=signed(so_far[until]),
-            end=signed(of.reading.prediction),
-        )
+    seen = words(
+        "along.text",
+        word=reading_lab.quoted(of, [until - 1]),
+        before=signed(so_far[until - 1]),
+        so_far=signed(so_far[until]),
+        end=signed(of.reading.prediction),
     )
+    st.markdown(seen)
     paths = {
         words(f"cells.{label}"): reading_lab.read(choice, name).reading.so_far
         for label, name in reading_lab.drawn_models(choice).items()
@@ -126,6 +146,7 @@ def along(choice: Choice, of: Seen) -> None:
         words,
         key="along",
         alt_text=words("along.alt"),
+        now=seen,
     )
 
 
@@ -168,12 +189,14 @@ def hold(choice: Choice, of: Seen) -> None:
     drawn = {words("hold.free"): (of.reading.words, of.reading.log10_gradients)}
     if gate != "none" or out:
         drawn[words("hold.held")] = (after.reading.words, after.reading.log10_gradients)
+    frame = word_frames.beside(of.reading.words, drawn)
     charts.show(
         word_charts.held,
-        word_frames.beside(of.reading.words, drawn),
+        frame,
         words,
         key="hold",
         alt_text=words("hold.alt"),
+        now=reading_lab.told_lines(words, frame),
     )
     if np.isneginf(after.reading.log10_gradients).any():
         st.markdown(words("hold.zero"))
@@ -293,6 +316,11 @@ def figures(_choice: Choice, _of: Seen) -> None:
     st.code(words("figures.code"), language=None, wrap_lines=True)
 
 
+def code(choice: Choice, _of: Seen) -> None:
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_reading(words, choice))
+
+
 SECTIONS = {
     "look": look,
     "gates": gates,
@@ -304,6 +332,7 @@ SECTIONS = {
     "fails": fails,
     "convoy": convoy,
     "figures": figures,
+    "code": code,
 }
 
 if not reading_lab.weights_are_there(page):
@@ -328,12 +357,14 @@ def at_the_word() -> None:
         )
         paths = reading_lab.gradients(words, choice)
         reading_lab.say_window(words, choice, of)
+        frame = word_frames.over_words(of.reading.words, paths, choice.picked)
         charts.show(
             word_charts.GRADIENTS[reading_lab.style(choice)],
-            word_frames.over_words(of.reading.words, paths, choice.picked),
+            frame,
             words,
             key="gradients",
             alt_text=words("gradients.alt"),
+            now=reading_lab.told_lines(words, frame),
         )
     with reading:
         for sentence in reading_lab.story(words, choice, of):

@@ -16,6 +16,7 @@ from pages.shared import (
     lesson,
     linear_lab,
     linear_lesson,
+    notebooks,
     path_picture,
     recall_run,
     stories,
@@ -52,6 +53,7 @@ def update(lab: Lab) -> None:
     farthest = min(steps, FARTHEST)
     reach = compute.reach(lab.W, lab.gradient, farthest, rate, lab.settings.seed)
     last = {name: stories.last_distance(words, step, farthest) for name, step in reach.last.items()}
+    seen = words("update.read", **last)
     st.markdown(words("update.text", count=4 * n, rate=rate))
     if lab.radius > 1:
         st.markdown(words("update.growing"))
@@ -61,8 +63,9 @@ def update(lab: Lab) -> None:
         words,
         key="update",
         alt_text=words("update.alt"),
+        now=seen,
     )
-    st.markdown(words("update.read", **last))
+    st.markdown(seen)
 
 
 def transient(lab: Lab) -> None:
@@ -75,7 +78,9 @@ def transient(lab: Lab) -> None:
     else:
         norms = compute.at_radius(compute.power_norms(lab.unit_W, min(steps, 1000)), rho)
         story = stories.transient(norms, rho)
-        st.markdown(words(f"transient.{story.kind}", **story.values))
+        seen = words(f"transient.{story.kind}", **story.values)
+        st.markdown(seen)
+        end = {"step": f"{len(story.norms) - 1:,}", "size": from_log10(story.norms[-1])}
         rate_path = compute.scalar_path(rho, len(story.norms) - 1)
         charts.show(
             charts.power_norms,
@@ -88,6 +93,7 @@ def transient(lab: Lab) -> None:
             words,
             key="transient",
             alt_text=words("transient.alt"),
+            now=f"{seen}\n{words('transient.now', **end)}",
         )
 
 
@@ -100,7 +106,8 @@ def one(lab: Lab) -> None:
         for kind in ("orthogonal", "jordan")
     }
     ends = {kind: from_log10(found.norms[-1]) for kind, found in pair.items()}
-    st.markdown(words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends))
+    seen = words("one.text", steps=f"{steps:,}", n=max(n, 2), **ends)
+    st.markdown(seen)
     charts.show(
         charts.paths,
         frames.lines(
@@ -112,6 +119,7 @@ def one(lab: Lab) -> None:
         words,
         key="one",
         alt_text=words("one.alt"),
+        now=seen,
     )
 
 
@@ -127,7 +135,8 @@ def saturation(lab: Lab) -> None:
     ends = {name: from_log10(found[-1]) for name, found in through.items()}
     sigma = float(compute.spectrum(lab.W).singular_values[0])
     bounds = {name: plain(ACTIVATIONS[name].steepest * sigma) for name in ("tanh", "sigmoid")}
-    st.markdown(words("saturation.text", steps=length, **ends))
+    seen = words("saturation.ends", steps=length, **ends)
+    st.markdown(f"{words('saturation.text')} {seen}")
     charts.show(
         charts.paths,
         frames.lines(
@@ -136,6 +145,7 @@ def saturation(lab: Lab) -> None:
         words,
         key="saturation",
         alt_text=words("saturation.alt"),
+        now=seen,
     )
     st.markdown(words("saturation.bound", **bounds))
 
@@ -148,7 +158,8 @@ def gates(lab: Lab) -> None:
         drawn = start._replace(bias=0.0) if cell == "rnn" else start  # which has no gate to set
         paths |= gated_lab.path(cell, units, length, drawn, lab.settings.seed)
     ends = [words(f"gates.left.{name}", left=from_log10(path[-1])) for name, path in paths.items()]
-    st.markdown(words("gates.text", steps=length, ends=", ".join(ends)))
+    seen = words("gates.text", steps=length, ends=", ".join(ends))
+    st.markdown(seen)
     charts.show(
         charts.gated,
         frames.lines(
@@ -160,6 +171,7 @@ def gates(lab: Lab) -> None:
         words,
         key="gates",
         alt_text=words("gates.alt"),
+        now=seen,
     )
     st.markdown(words("gates.read"))
 
@@ -175,7 +187,8 @@ def computed(lab: Lab) -> None:
     dtype = controls.choice(page, "type", tuple(precision.PRECISIONS), "float32", name=str)
     path = compute.computed_path(lab.W, lab.gradient, lab.settings.steps, dtype)
     told = words("computed.growing") if rho > 1 else words("computed.text", radius=plain(rho))
-    st.markdown(f"{told}\n\n{stories.computed_story(words, dtype, path, lab.norms)}")
+    seen = stories.computed_story(words, dtype, path, lab.norms)
+    st.markdown(f"{told}\n\n{seen}")
     charts.show(
         charts.paths,
         frames.lines(
@@ -187,6 +200,7 @@ def computed(lab: Lab) -> None:
         words,
         key="computed",
         alt_text=words("computed.alt"),
+        now=f"{seen}\n{words('computed.now', step=f'{len(path) - 1:,}', exact=from_log10(lab.norms[-1]))}",
     )
 
 
@@ -197,28 +211,28 @@ def grain(lab: Lab) -> None:
     grain = compute.scalar_path(rho, linear_lab.LARGEST_STEPS)
     zero = precision.milestones(grain, "float32").zero
     arrives = from_log10(grain[count])
-    st.markdown(
-        words(
-            "grain.text" if rho < 1 else "grain.never",
-            radius=plain(rho),
-            percent=plain(100 * rho),
-            left=arrives,
-            count=count,
-            zero=f"{zero:,}" if zero else words("never"),
-        )
+    seen = words(
+        "grain.text" if rho < 1 else "grain.never",
+        radius=plain(rho),
+        percent=plain(100 * rho),
+        left=arrives,
+        count=count,
+        zero=f"{zero:,}" if zero else words("never"),
     )
+    st.markdown(seen)
     charts.show(
         charts.grain,
         frames.counted(grain[: count + 1]),
         words,
         key="grain",
         alt_text=words("grain.alt"),
+        now=seen,
     )
 
 
 def code(lab: Lab) -> None:
-    """The core calls that make the picture, and its numbers."""
-    take_home.code_and_data(page, lab)
+    """The picture, its numbers and code, and the settings, to take home."""
+    take_home.section(page, notebooks.of_path(words, lab))
 
 
 SECTIONS = {
@@ -244,8 +258,6 @@ def at_the_radius() -> None:
     lab = linear_lab.at_radius(page, setup, 0.9)
     steps, rho = lab.settings.steps, lab.radius
     picture, reading = st.columns([3, 1], gap="medium")
-    with picture:
-        path_picture.draw_path(page, lab)
     with reading:
         vanishes = bool(lab.norms[-1] < lab.norms[0])
         seen = [
@@ -259,6 +271,8 @@ def at_the_radius() -> None:
         peak = int(lab.norms.argmax())
         if vanishes and lab.norms[peak] > lab.norms[0] + 0.1:
             seen.append(words("read.peak", peak=from_log10(lab.norms[peak]), step=f"{peak:,}"))
+        with picture:  # which the browser draws while the server goes on
+            path_picture.draw_path(page, lab, seen)
         moved = (
             None
             if rho > 1

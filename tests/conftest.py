@@ -11,9 +11,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+import tests.strategies  # noqa: F401  (its settings hold for every test)
 
 ROOT = Path(__file__).parent.parent
 START_LIMIT = 60  # seconds
@@ -38,10 +41,12 @@ def start_server(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     prepare: Callable[[], None] | None = None,
+    output: IO[bytes] | int = subprocess.DEVNULL,
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start `streamlit run` as a user would, under the base path if there is one; wait until it answers.
 
-    `environment` comes on top of this process's own; `prepare` is called in the new process first.
+    `environment` comes on top of this process's own, `prepare` is called in the new process first, and
+    `output` takes all that it says.
     """
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
@@ -52,8 +57,8 @@ def start_server(
         command,
         env=quiet | dict(environment or {}),
         cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         preexec_fn=prepare,
     )
     address = f"http://127.0.0.1:{port}/{base}".rstrip("/")

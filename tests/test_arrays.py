@@ -11,7 +11,15 @@ from hypothesis.extra.numpy import arrays
 from oracles import log10_norm, mp, over_power_of_two
 
 from core import arrays as core_arrays
-from core.arrays import check_finite, log10_norms, sigmoid, sigmoid_parts, sigmoid_slope, tanh_slope
+from core.arrays import (
+    UNSATURATED,
+    check_finite,
+    log10_norms,
+    sigmoid,
+    sigmoid_parts,
+    sigmoid_slope,
+    tanh_slope,
+)
 
 SLOPES = {
     "sigmoid": (sigmoid_slope, lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2),
@@ -94,6 +102,25 @@ def test_parts_of_sigmoid_in_float32_are_float32_and_right_to_its_last_digits(x)
     for found, part in zip(sigmoid_parts(np.array([x], np.float32) / 2), true, strict=True):
         assert found.dtype == np.float32
         assert relative_error(found[0], part) <= 8e-7
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 8e-7), (np.float64, 1e-15)])
+@pytest.mark.parametrize("largest", [0.5, UNSATURATED, np.nextafter(UNSATURATED, 2), 2.0, 20.0])
+def test_parts_of_sigmoid_are_right_on_both_sides_of_where_their_form_changes(largest, dtype, digits):
+    half = np.linspace(-largest, largest, 401).astype(dtype)
+    e = [mp.exp(-2 * mp.mpf(float(x))) for x in half]
+    for k, found in enumerate(sigmoid_parts(half)):
+        true = ((1 / (1 + y), y / (1 + y), y / (1 + y) ** 2)[k] for y in e)
+        assert max(map(relative_error, found, true)) <= digits
+
+
+@pytest.mark.parametrize("far", [30.0, -30.0, -500.0])
+def test_one_saturated_unit_keeps_its_digits_among_others_that_are_not(far):
+    e = mp.exp(-2 * mp.mpf(far))
+    value, complement, slope = sigmoid_parts(np.array([0.1, far, -0.2]))
+    for found, true in ((value, 1 / (1 + e)), (complement, e / (1 + e)), (slope, e / (1 + e) ** 2)):
+        if true > 1e-300:
+            assert relative_error(found[1], true) <= 1e-15
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -762,6 +762,15 @@ def peak(function):
         tracemalloc.stop()
 
 
+def test_a_walk_back_leaves_the_settings_of_numpy_alone():
+    network = some.network("lstm", steps=3, batch=2, inputs=2, hidden=3)
+    trace = unroll(network.cell, network.x)
+    before = np.getbufsize(), np.geterr()
+    backpropagate(network.cell, trace, network.d_hidden)
+    log10_hidden_gradient_norms(network.cell, trace, network.d_hidden[-1])
+    assert (np.getbufsize(), np.geterr()) == before
+
+
 BYTES_A_VIEW = 200  # an array's header, its shape and its share of a tuple
 
 

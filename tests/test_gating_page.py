@@ -18,7 +18,10 @@ from core.tokens import tokenize
 from pages.shared import reading_lab
 from pages.shared.words import read_words
 
-TABS = ["look", "gates", "survival", "along", "claim", "hold", "agree", "fails", "convoy", "figures"]
+TABS = [
+    *("look", "gates", "survival", "along", "claim", "hold"),
+    *("agree", "fails", "convoy", "figures", "code"),
+]
 BOOK = reading_lab.marked(words("gating")["texts"]["book"])[0]
 GRADIENTS, SECOND = 0, 1  # the charts, from the top
 

@@ -57,9 +57,16 @@ def chart(at: AppTest, number: int = 0) -> Any:
     return at.get("vega_lite_chart")[number].proto
 
 
-def rows(at: AppTest, number: int = 0) -> pd.DataFrame:
-    """The data of a chart as the browser gets it."""
-    return pa.ipc.open_stream(io.BytesIO(chart(at, number).data.data)).read_all().to_pandas()
+def rows(at: AppTest, number: int = 0, name: str = "rows") -> pd.DataFrame:
+    """The data of a chart as the browser gets it, one of its two datasets."""
+    (found,) = [part.data.data for part in chart(at, number).datasets if part.name == name]
+    return pa.ipc.open_stream(io.BytesIO(found)).read_all().to_pandas()
+
+
+def now(at: AppTest, number: int = 0) -> str:
+    """What a chart says to a screen reader that it shows."""
+    (sentence,) = rows(at, number, "now")["sentence"]
+    return str(sentence)
 
 
 def path_end(at: AppTest) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -165,9 +167,15 @@ def test_every_key_that_a_page_asks_for_has_words(page: str) -> None:
 
 
 def test_every_key_that_both_linear_pages_ask_for_has_words() -> None:
-    for source in ("linear_lab", "path_picture", "take_home", "own_matrix_panel"):
+    for source in ("linear_lab", "path_picture", "own_matrix_panel"):
         for key in used_keys(ROOT / f"pages/shared/{source}.py"):
             assert Words("en", "explosion")(key) == Words("en", "vanishing")(key)
+
+
+@pytest.mark.parametrize("source", ["take_home", "settings_file", "notebooks"])
+def test_every_key_that_all_pages_ask_for_has_words(source: str) -> None:
+    for key in used_keys(ROOT / f"pages/shared/{source}.py"):
+        assert all(Words("en", page)(key) for page in ("explosion", "clipping", "vanishing", "gating"))
 
 
 @pytest.mark.parametrize(
@@ -209,16 +217,35 @@ def test_pages_never_import_each_other(source: Path) -> None:
     ]
 
 
-def test_numpy_has_one_blas_thread_in_the_app() -> None:
-    """Streamlit leaves the first import of numpy to the pages, which set the number before it."""
+def bounds_of_caches(source: Path) -> Iterator[tuple[str, bool]]:
+    """What each of Streamlit's caches in a file keeps, and whether it says how many of them."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            for decorator in node.decorator_list:
+                if "st.cache_" in ast.unparse(decorator):
+                    yield f"{source.name}: {node.name}", "max_entries=" in ast.unparse(decorator)
+
+
+def test_every_cache_that_readers_fill_has_a_bound() -> None:
+    caches = dict(found for source in SOURCES for found in bounds_of_caches(source))
+    assert len(caches) > 15
+    assert [name for name, bounded in caches.items() if not bounded] == []
+
+
+@pytest.mark.parametrize("first", ["numpy", "streamlit", "pages.shared"])
+def test_numpy_has_one_blas_thread_in_the_app(first: str) -> None:
+    """Whoever imports numpy first: its environment is read only then, and may say anything."""
     program = (
-        "import sys, streamlit, streamlit.web.cli, streamlit.web.bootstrap\n"
-        "assert 'numpy' not in sys.modules\n"
-        "import pages.shared, numpy, threadpoolctl\n"
+        f"import {first}, numpy, streamlit, pages.shared, threadpoolctl\n"
         "print([pool['num_threads'] for pool in threadpoolctl.threadpool_info()])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "[1]"
 

@@ -26,7 +26,9 @@ EVALUATION_KEYS = {
     *("auc, middling words", "opening with deletion", "contribution with deletion"),
     *("r within", "later half", "VADER engine"),
 }
-COMMANDS = ("python -m ", "import numpy as np\n")  # what a reader types, and the notebook's code
+COMMANDS = (  # what a reader types, and the code of notebooks
+    *("python -m ", "import numpy as np\n", "import altair as alt\n"),
+)
 REVIEWS = {f"gating.texts.{name}" for name in ("book", "sour", "negation", "contrast", "long")}
 SAME_IN_CHINESE = {
     *REVIEWS,

@@ -1,7 +1,8 @@
 """What the pages share."""
 
-import os
+import numpy as np  # noqa: F401  # only a library that is loaded can be limited
+import threadpoolctl
 
-# One BLAS thread a process: with other sessions on the machine, two cost four to eight times as
-# much. OpenBLAS reads this once, when numpy is first imported, which Streamlit leaves to us.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# One BLAS thread for the whole process: with other sessions on the machine, two cost four to eight times
+# as much. OPENBLAS_NUM_THREADS would come too late: by then a page, or Streamlit, has imported numpy.
+threadpoolctl.threadpool_limits(1, user_api="blas")

@@ -89,12 +89,15 @@ def _on_the_test(words: Words, choice: Choice) -> None:
     curves = {training: found["models"][name]["seeds"][0]["curves"] for training, name in names.items()}
     drawn = {words(f"claimed.{training}"): curve["opening"] for training, curve in curves.items()}
     drawn |= {words(f"claimed.{name}"): curves["economy"][name] for name in ("contribution", "random")}
+    at = found["kept"].index(KEPT_IN_TABLE)
+    ends = "; ".join(f"{name} {reading_lab.correlation(curve[at])}" for name, curve in drawn.items())
     charts.show(
         word_charts.KEPT["gru" if choice.chinese else choice.network, reading_lab.style(choice)],
         frames.points({name: list(zip(found["kept"], curve, strict=True)) for name, curve in drawn.items()}),
         words,
         key="claim",
         alt_text=words("claimed.alt"),
+        now=words("claimed.now", share=plain(100 * KEPT_IN_TABLE), ends=ends),
     )
     if choice.chinese:
         st.markdown(words("claimed.test_chinese"))

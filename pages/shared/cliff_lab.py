@@ -72,9 +72,12 @@ def _follow_click(page: Page) -> None:
 
 
 def _picked(state: Any) -> tuple[float, float] | None:
-    """(w, b) of the spot that the chart's selection holds."""
-    rows = (state or {}).get("selection", {}).get(charts.SPOT) or []
-    return (float(rows[0]["w"]), float(rows[0]["b"])) if rows else None
+    """(w, b) of the spot that the chart's selection holds; what a browser sends may be anything."""
+    try:
+        (w, b), *_ = [(float(row["w"]), float(row["b"])) for row in state["selection"][charts.SPOT]]
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None
+    return (w, b) if VIEW_W[0] <= w <= VIEW_W[1] and VIEW_B[0] <= b <= VIEW_B[1] else None
 
 
 @st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)

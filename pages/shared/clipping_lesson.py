@@ -57,18 +57,19 @@ def _gradient() -> dict[str, np.ndarray]:
     return {"g": np.array([LONGER * math.cos(angle), LONGER * math.sin(angle)])}
 
 
-def show_cliff(page: Page) -> None:
+def show_cliff(page: Page, now: str) -> None:
     charts.show(
         cliff_lab.relief(),
         cliff_lab.descents(CLIFF),
         page.words,
         key="lesson-cliff",
         alt_text=page.words("surface.alt"),
+        now=now,
         scale=scale(page),
     )
 
 
-def show_directions(page: Page) -> None:
+def show_directions(page: Page, now: str) -> None:
     gradient = _gradient()
     by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
     charts.show(
@@ -77,12 +78,13 @@ def show_directions(page: Page) -> None:
         page.words,
         key="direction",
         alt_text=page.words("direction.alt"),
+        now=now,
         width="content",
         scale=scale(page),
     )
 
 
-def show_losses(page: Page) -> None:
+def show_losses(page: Page, now: str) -> None:
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
     charts.show(
         charts.vanishing_losses,
@@ -90,6 +92,7 @@ def show_losses(page: Page) -> None:
         page.words,
         key="cannot",
         alt_text=page.words("cannot.alt"),
+        now=now,
         scale=scale(page),
     )
 

@@ -21,6 +21,7 @@ from core.tasks import Recall
 from core.training import Model, train
 
 ENTRIES = 64
+LARGE_ENTRIES = 16  # of what holds the eigenvectors, 1 MB for a 256 × 256 matrix
 REACH_BLOCK = 64
 LARGEST_SCALED = 1e100  # an entry at the radius 1; beyond it W is as good as nilpotent
 
@@ -69,7 +70,7 @@ def make_system(kind: str, n: int, seed: int, gradient_kind: str) -> System:
 def own_system(entered: Array, seed: int, gradient_kind: str) -> System:
     """The reader's own matrix, scaled to the radius 1 where it has one, and a gradient."""
     radius = linear.spectral_radius(entered)
-    scalable = radius > 0 and np.abs(entered).max() / radius < LARGEST_SCALED
+    scalable = radius > 0 and np.abs(entered).max() < LARGEST_SCALED * radius
     W = entered / radius if scalable else entered
     gradient = linear.make_gradient(gradient_kind, W, rng=np.random.default_rng(seed))
     return System(W, gradient, radius if scalable else 0.0)
@@ -98,12 +99,12 @@ def at_radius(log10_path: Array, radius: float) -> Array:
     return log10_path + np.arange(len(log10_path)) * math.log10(radius)
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=LARGE_ENTRIES, show_spinner=False)
 def spectrum(W: Array) -> linear.Spectrum:
     return linear.spectrum(W)
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=LARGE_ENTRIES, show_spinner=False)
 def modes(W: Array, gradient: Array) -> linear.Modes:
     return linear.gradient_modes(W, gradient)
 

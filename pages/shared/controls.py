@@ -134,6 +134,19 @@ def forget(page: Page, *keys: str) -> None:
         st.query_params.pop(key, None)
 
 
+def follow_anew(page: Page, keys: Sequence[str], linked: Mapping[str, str]) -> None:
+    """Make the link say `linked` for these keys, and let all controls follow it as at a first visit.
+
+    For use where they have been drawn already: the page has to run again after it.
+    """
+    for name in [str(name) for name in st.session_state]:
+        if name.startswith(f"{page.name}-") and name.endswith(("-link", "-before")):
+            st.session_state.pop(name.removesuffix("-link"), None)
+            st.session_state.pop(name, None)
+    others = {key: value for key, value in st.query_params.to_dict().items() if key not in keys}
+    st.query_params.from_dict(others | dict(linked))
+
+
 def indices(page: Page, key: str, count: int) -> frozenset[int]:
     """Which of `count` things are chosen, from the link's `key`: their numbers, from 1, with commas."""
     widget = f"{page.name}-{key}"
@@ -180,8 +193,7 @@ def radius(page: Page, default: float, *, of: str) -> float:
         st.query_params.pop("rho", None)  # it was the radius of what was scaled before
     st.session_state[f"{page.name}-radius-of"] = widget
     _follow_choice(page, "rho", widget, {"radius": None}, _radius_state)
-    chosen = st.session_state[widget]["radius"]
-    value = default if chosen is None else float(chosen)
+    value = _sent_radius(st.session_state[widget].get("radius"), default)
     radius_slider(page.words("controls.rho"), value, default, key=widget)
     write_link("rho", widget, None if value == default else f"{value:g}")
     return value
@@ -193,11 +205,14 @@ def forget_radius(page: Page, *, of: str) -> None:
 
 
 def _radius_state(linked: str) -> dict[str, float] | None:
-    try:
-        value = float(linked)
-    except ValueError:
-        return None
-    return {"radius": value} if RADII[0] <= value <= RADII[-1] else None
+    value = _within(linked, RADII[0], RADII[-1])
+    return None if value is None else {"radius": value}
+
+
+def _sent_radius(sent: Any, default: float) -> float:
+    """The radius that the slider sent; the default for None, and for what no slider sends."""
+    is_number = isinstance(sent, int | float) and RADII[0] <= sent <= RADII[-1]
+    return float(sent) if is_number else default
 
 
 def _follow_number(page: Page, key: str, least: int, most: int, default: int) -> str:
@@ -251,8 +266,10 @@ def _within(text: str, least: float, most: float) -> float | None:
 
 
 def _wholes(text: str, most: int) -> tuple[int, ...] | None:
+    if text.count(",") >= most:
+        return None
     found = [_whole(part, 1, most) for part in text.split(",")]
-    return None if None in found else tuple(number for number in found if number is not None)
+    return None if None in found else tuple({number for number in found if number is not None})
 
 
 def _whole(text: str, least: int, most: int) -> int | None:

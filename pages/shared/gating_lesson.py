@@ -99,15 +99,15 @@ def _nothing(_which: int) -> None:
     """There is nothing to follow a word to."""
 
 
-def show_openings(page: Page) -> None:
+def show_openings(page: Page, _now: str) -> None:
     _strip(page, _book(), "opening")
 
 
-def show_crossed(page: Page) -> None:
+def show_crossed(page: Page, _now: str) -> None:
     _strip(page, _most_open(), "contribution")
 
 
-def show_denied(page: Page) -> None:
+def show_denied(page: Page, _now: str) -> None:
     _strip(page, _read(DENIED), "contribution")
 
 

@@ -16,6 +16,7 @@ from pages.shared import language
 from pages.shared.asked import MODES, PHASES, PREDICT, PRESENT, QUESTIONS, Asked
 from pages.shared.frame import SCRIPTS, Page
 from pages.shared.lesson_card import Card, Option, lesson_card
+from pages.shared.words import Words
 
 CARD = "lesson-card"
 LARGE = 1.4  # times the size on the page, for the last row
@@ -35,7 +36,7 @@ class Question(NamedTuple):
     name: str  # of its words
     options: tuple[str, ...]
     answer: Callable[[], Answer]
-    show: Callable[[Page], None]
+    show: Callable[[Page, str], None]  # with what a screen reader is told of the picture
     view: dict[str, str]  # what the link says of the page's controls
 
 
@@ -63,12 +64,18 @@ def ask(page: Page, questions: Sequence[Question]) -> None:
         with said:
             _draw_card(page, asked, questions)
         with picture:
-            questions[asked.question].show(page)
+            question = questions[asked.question]
+            question.show(page, say(page.words, question, "answer"))
     else:
         _draw_card(page, asked, questions)
     with st.container(horizontal=True, vertical_alignment="center"):
         (_lead if asked.mode == PRESENT else _let_choose)(page, asked, questions)
     st.stop()
+
+
+def say(words: Words, question: Question, part: str) -> str:
+    """A part of what there is to say of a question, with its numbers."""
+    return words(f"lesson.{question.name}.{part}").format(**question.answer().values)
 
 
 def scale(page: Page) -> float:
@@ -135,30 +142,27 @@ def _go(link: dict[str, str]) -> None:
 
 def _draw_card(page: Page, asked: Asked, questions: Sequence[Question]) -> None:
     """The question with what is shown of it in this phase."""
-    question, words, answer = questions[asked.question], page.words, questions[asked.question].answer()
-
-    def say(part: str) -> str:
-        return words(f"lesson.{question.name}.{part}").format(**answer.values)
-
+    question, words = questions[asked.question], page.words
+    right = question.answer().right
     offered = asked.open or asked.mode == PREDICT or (asked.revealed and not asked.explained)
     options = [
         Option(
             option,
-            say(f"options.{option}"),
-            right=asked.revealed and option == answer.right,
+            say(words, question, f"options.{option}"),
+            right=asked.revealed and option == right,
             guessed=option == asked.guess,
         )
         for option in (question.options if offered else ())
     ]
     head = words("lesson.number", page=words("menu"), number=asked.question + 1, count=len(questions))
-    verdict = words("lesson.right" if asked.guess == answer.right else "lesson.wrong") if asked.guess else ""
+    verdict = words("lesson.right" if asked.guess == right else "lesson.wrong") if asked.guess else ""
     card = Card(
         head=head,
-        question=say("question"),
+        question=say(words, question, "question"),
         prompt=words("lesson.prompt") if asked.open else "",
         options=options,
-        answer=f"{verdict} {say('answer')}".strip() if asked.revealed else "",
-        why=say("why") if asked.explained else "",
+        answer=f"{verdict} {say(words, question, 'answer')}".strip() if asked.revealed else "",
+        why=say(words, question, "why") if asked.explained else "",
         right=words("lesson.is_right"),
         guess=words("lesson.is_guess"),
         large=asked.mode == PRESENT,

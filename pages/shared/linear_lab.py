@@ -60,11 +60,10 @@ def choose(page: Page) -> Setup:
                 n = controls.number(page, "n", 1, LARGEST_SIZE, n)
             seed = controls.number(page, "seed", 0, 9999, SEED)
     entered = own_matrix_panel.draw(page) if kind == OWN else None
-    settings = Settings(kind, n, seed, gradient_kind, steps, entered)
-    system = _system(page, settings)
-    if system.own_radius == 0:
+    setup = _setup(page, Settings(kind, n, seed, gradient_kind, steps, entered))
+    if setup.system.own_radius == 0:
         page.complain("own.nilpotent")
-    return Setup(settings, system)
+    return setup
 
 
 def at_radius(page: Page, setup: Setup, radius: float) -> Lab:
@@ -96,13 +95,14 @@ def _lab(settings: Settings, system: compute.System, radius: float) -> Lab:
     return Lab(settings, W, system.W, system.gradient, radius, scalable, paths, norms)
 
 
-def _system(page: Page, settings: Settings) -> compute.System:
-    """The RNN of the settings, with a random gradient where theirs can't be had."""
+def _setup(page: Page, settings: Settings) -> Setup:
+    """The settings with their RNN; with a random gradient where theirs can't be had."""
     try:
-        return _make(settings)
+        return Setup(settings, _make(settings))
     except ValueError:
         page.complain("gradient_impossible")
-        return _make(settings._replace(gradient_kind="random"))
+        settings = settings._replace(gradient_kind="random")
+        return Setup(settings, _make(settings))
 
 
 def _make(settings: Settings) -> compute.System:

@@ -103,15 +103,15 @@ def paths(bias: float) -> dict[str, Array]:
     return found
 
 
-def show_growing(page: Page) -> None:
-    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), scale=scale(page))
+def show_growing(page: Page, now: str) -> None:
+    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), [now], scale=scale(page))
 
 
-def show_transient(page: Page) -> None:
-    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), scale=scale(page))
+def show_transient(page: Page, now: str) -> None:
+    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), [now], scale=scale(page))
 
 
-def show_reach(page: Page, rate: float = 0.1) -> None:
+def show_reach(page: Page, now: str, rate: float = 0.1) -> None:
     lab = linear_lab.made("gaussian", DECAYING)
     found = compute.reach(lab.W, lab.gradient, FARTHEST, rate, SEED)
     charts.show(
@@ -120,15 +120,16 @@ def show_reach(page: Page, rate: float = 0.1) -> None:
         page.words,
         key="update",
         alt_text=page.words("update.alt"),
+        now=now,
         scale=scale(page),
     )
 
 
-def show_faster(page: Page) -> None:
-    show_reach(page, FAST)
+def show_faster(page: Page, now: str) -> None:
+    show_reach(page, now, FAST)
 
 
-def show_cells(page: Page) -> None:
+def show_cells(page: Page, now: str) -> None:
     lines = [
         Line(page.words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
         for name, path in paths(BIAS).items()
@@ -139,6 +140,7 @@ def show_cells(page: Page) -> None:
         page.words,
         key="gates",
         alt_text=page.words("gates.alt"),
+        now=now,
         scale=scale(page),
     )
 

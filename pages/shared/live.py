@@ -1,26 +1,34 @@
 """Training runs that live in the session and are moved on a little at each tick of a fragment.
 
 So the page stays usable while they run, and so do other visitors' pages: a tick works for a part of
-the time between it and the next. Their own clock counts what the processor worked for them: it stands
+the time between it and the next, in chunks with a rest after each, and of all visitors' runs one computes
+at a time, however many there are. Their own clock counts what the processor worked for them: it stands
 still while they are out of sight, and others who are busy cost them nothing of it.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from core.training import Progress
+from pages.shared.words import Words
 
 TICK = 0.25  # seconds between two ticks
-WORK = 0.12  # of which so many are worked
+WORK = 0.15  # of which so many are worked, rested, or waited for one's turn
+CHUNK = 0.02  # worked at a stretch
+REST = 0.005  # after it; as long as Python lets a thread keep the others waiting
 RECENT = 20  # updates over which accuracy is averaged
 LEARNED = 0.99
+
+_turn = threading.Lock()  # held by the run that computes, of all runs in the process
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Run:
     norms_before: list[float] = field(default_factory=list)
     norms_after: list[float] = field(default_factory=list)
     not_finite: str | None = None
+    waits: bool = False  # whether others' runs took more than half of the time of the last tick
     ended: str | None = None  # "learned", "failed", "late" (time was up) or "stopped"
 
     @property
@@ -57,6 +66,11 @@ class Run:
         return float(np.mean([before > after for before, after in pairs])) if self.norms_before else 0.0
 
     @property
+    def last_loss(self) -> float:
+        """The last loss that was a number."""
+        return next((loss for loss in reversed(self.losses) if math.isfinite(loss)), 0.0)
+
+    @property
     def mean_norm(self) -> float:
         """The mean norm of the gradient before clipping, of the updates at which it was a number."""
         norms = [norm for norm in self.norms_before if math.isfinite(norm)]
@@ -67,7 +81,19 @@ class Run:
         self.ended = self.ended or "stopped"
 
     def advance(self, seconds: float = WORK) -> None:
-        """As many updates as fit into so many seconds."""
+        """As many updates as fit into so many seconds, a chunk at a time, in turns with others' runs."""
+        start, waited = time.monotonic(), 0.0
+        while self.ended is None and (left := start + seconds - time.monotonic()) > 0:
+            asked = time.monotonic()
+            with _turn_within(left) as mine:
+                waited += time.monotonic() - asked
+                if mine:
+                    self._work(CHUNK)
+                    time.sleep(REST)
+        self.waits = waited > seconds / 2
+
+    def _work(self, seconds: float) -> None:
+        """As many updates as fit into so many seconds, without a pause, and one at least."""
         end, before = time.monotonic() + seconds, time.thread_time()
         while self.ended is None and time.monotonic() < end:
             update, now = next(self.progress), time.thread_time()
@@ -83,3 +109,21 @@ class Run:
                 self.ended = "failed"
             elif self.spent >= self.bound:
                 self.ended = "late"
+
+
+def told(words: Words, progress: str, runs: Iterable[Run]) -> str:
+    """How far runs have come, and that they wait for others' where they do."""
+    waiting = any(run.waits and run.ended is None for run in runs)
+    return f"{progress} · {words('live.turns')}" if waiting else progress
+
+
+@contextmanager
+def _turn_within(seconds: float) -> Iterator[bool]:
+    """Wait that long for one's turn to compute, and have it, or not."""
+    mine = _turn.acquire(timeout=seconds)
+    try:
+        yield mine
+    finally:
+        if mine:
+            _turn.release()
+            time.sleep(0)  # or this thread would have it again before a waiting one is awake

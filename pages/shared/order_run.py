@@ -12,7 +12,7 @@ from core.cells import RNN
 from core.optimizers import SGD
 from core.tasks import TemporalOrder
 from core.training import Model, train
-from pages.shared import charts, controls, frames
+from pages.shared import charts, controls, frames, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, WORK, Run
 from pages.shared.numbers import plain
@@ -86,7 +86,8 @@ def section(page: Page) -> None:
         if made != settings:
             told = made._asdict() | {"activation": words(f"activation.{made.activation}")}
             st.markdown(words("training.others", **told))
-        st.fragment(_draw, run_every=TICK if running else None)(page, pair)
+        draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+        draw(page, pair)
 
 
 def _toggle(key: str, pair: Pair | None, settings: Settings) -> None:
@@ -109,10 +110,12 @@ def _draw(page: Page, pair: Pair) -> None:
             st.rerun()
     going = [run for run in pair.values() if run.ended is None]
     values = {name: f"{len(run.losses):,}" for name, run in pair.items()}
-    st.progress(max((run.share for run in going), default=1.0), words("training.progress", **values))
-    for name, run in pair.items():
-        st.markdown(_said(words, name, run))
-    st.markdown(_heuristic(words, pair["clipped"]))
+    progress = live.told(words, words("training.progress", **values), going)
+    st.progress(max((run.share for run in going), default=1.0), progress)
+    said = [_said(words, name, run) for name, run in pair.items()]
+    heuristic = _heuristic(words, pair["clipped"])
+    for sentence in [*said, heuristic]:
+        st.markdown(sentence)
     accuracies = {name: run.accuracies for name, run in pair.items()}
     losses = {name: [loss for loss in run.losses if math.isfinite(loss)] for name, run in pair.items()}
     pictures = {
@@ -120,20 +123,25 @@ def _draw(page: Page, pair: Pair) -> None:
         "accuracy": (charts.order_accuracy, frames.learning(words, accuracies, GUESS, "cut")),
         "loss": (charts.order_losses, frames.learning(words, losses, -math.log(GUESS), "cut")),
     }
+    now = {
+        "norms": "\n".join([*said, heuristic]),
+        "accuracy": "\n".join(said),
+        "loss": words("training.now_loss", **{name: plain(run.last_loss) for name, run in pair.items()}),
+    }
     for column, (name, (draw, frame)) in zip([st.container(), *st.columns(2)], pictures.items(), strict=True):
         with column:
-            charts.show(draw, frame, words, key=f"order-{name}", alt_text=words(f"training.alt_{name}"))
+            alt_text = words(f"training.alt_{name}")
+            charts.show(draw, frame, words, key=f"order-{name}", alt_text=alt_text, now=now[name])
 
 
 def _said(words: Words, name: str, run: Run) -> str:
     """What has become of a run, in a sentence or two."""
     norms = [norm for norm in run.norms_before if math.isfinite(norm)]
-    losses = [loss for loss in run.losses if math.isfinite(loss)]
     values = {
         "updates": f"{len(run.losses):,}",
         "seconds": plain(run.bound),
         "right": plain(100 * run.recent),
-        "loss": plain(losses[-1] if losses else 0.0),
+        "loss": plain(run.last_loss),
         "largest": plain(max(norms, default=0.0)),
         "share": plain(100 * run.clipped),
         "step": plain(run.settings.rate * max(norms, default=0.0)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import tokenize
 import zipfile
 from collections.abc import Sequence
 
@@ -14,7 +15,8 @@ from core.arrays import Array
 from core.linear import LARGEST_SIZE
 
 EXAMPLE = np.array([[0.5, 10.0], [0.0, 0.6]])
-LARGEST_FILE = 2_000_000  # bytes
+LARGEST_FILE = 1_000_000  # bytes: the server would lay down on the disk what is larger than a MiB
+LONGEST_HEADER = 256  # characters, of which numpy writes 118 for any matrix
 LARGEST_IN_LINK = 12  # rows
 LARGEST_IN_TABLE = 12
 LARGEST_CELL = 1e100  # whose powers no section's own arithmetic has to fear
@@ -68,8 +70,8 @@ def from_npy(content: bytes) -> Array:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
-        shape, _, dtype = read_header(stream)
-    except (ValueError, KeyError, EOFError):
+        shape, _, dtype = read_header(stream, max_header_size=LONGEST_HEADER)
+    except (ValueError, KeyError, EOFError, TypeError, SyntaxError, tokenize.TokenError):
         raise BadMatrix("npy") from None
     if dtype.kind not in "fiu":
         raise BadMatrix("npy_type")
@@ -81,7 +83,8 @@ def from_npy(content: bytes) -> Array:
         values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise BadMatrix("truncated") from None
-    return from_rows(values.astype(np.float64).tolist())
+    with np.errstate(over="ignore"):  # of a wider type: its inf is refused
+        return from_rows(values.astype(np.float64).tolist())
 
 
 def from_file(name: str, content: bytes) -> Array:
@@ -114,7 +117,7 @@ def _cell(cell: object, row: int, column: int) -> float:
         raise BadMatrix("missing", row=row, column=column)
     try:
         value = float(cell) if isinstance(cell, str | int | float) else math.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadMatrix("number", row=row, column=column) from None
     if not math.isfinite(value):
         raise BadMatrix("finite", row=row, column=column)

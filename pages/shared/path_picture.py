@@ -72,8 +72,8 @@ def zero_from(log10_path: Array) -> int:
     return int(np.argmax(zero)) if zero.any() else len(log10_path)
 
 
-def draw_path(page: Page, lab: Lab, *, scale: float = 1.0) -> None:
-    """The main picture: the gradient's path on a log scale."""
+def draw_path(page: Page, lab: Lab, story: Sequence[str], *, scale: float = 1.0) -> None:
+    """The main picture: the gradient's path on a log scale; to a screen reader it tells the story."""
     with st.container(key=f"{page.name}-picture"):
         charts.show(
             charts.gradient_path,
@@ -81,6 +81,7 @@ def draw_path(page: Page, lab: Lab, *, scale: float = 1.0) -> None:
             page.words,
             key=f"{page.name}-path",
             alt_text=page.words("alt_path"),
+            now="\n".join([*story, *_dead(page.words, lab)]),
             scale=scale,
         )
 
@@ -92,13 +93,17 @@ def read_out(page: Page, lab: Lab, story: Sequence[str], columns: tuple[str, ...
     doesn't know the path.
     """
     words = page.words
-    first_zero = zero_from(lab.norms)
-    dead = [words("dead", step=f"{first_zero:,}")] if first_zero <= lab.settings.steps else []
     table = limits_table(words, lab, columns)
-    st.markdown("\n\n".join([f"### {words('reading')}", *story, *dead, table]))
+    st.markdown("\n\n".join([f"### {words('reading')}", *story, *_dead(words, lab), table]))
     uncertainty = float(np.max(lab.paths.uncertainty))
     if uncertainty > WORTH_SAYING:
         st.warning(words("uncertain", decades=plain(uncertainty)))
+
+
+def _dead(words: Words, lab: Lab) -> list[str]:
+    """From which step on the gradient is exactly zero, in a sentence; none if it never is."""
+    first = zero_from(lab.norms)
+    return [words("dead", step=f"{first:,}")] if first <= lab.settings.steps else []
 
 
 def limits_table(words: Words, lab: Lab, columns: tuple[str, ...]) -> str:

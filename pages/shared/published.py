@@ -43,15 +43,17 @@ def section(page: Page) -> None:
         "tested": f"{shown[0].tested:,}",
     }
     st.markdown(words(f"paper.{setting}", **values))
+    told, verdict = "\n".join(_told(words, method, shown) for method in METHODS), _verdict(words, shown)
     charts.show(
         charts.success,
         success(words, shown),
         words,
         key="paper",
         alt_text=words("paper.alt"),
+        now=f"{told}\n{verdict}",
     )
-    st.markdown("\n".join(_told(words, method, shown) for method in METHODS))
-    st.markdown(_verdict(words, shown))
+    st.markdown(told)
+    st.markdown(verdict)
     st.markdown(words("paper.command"))
     command = f"python -m experiments.pascanu2013 --setting {setting} --out again.json"
     st.code(command, language="sh", wrap_lines=True)

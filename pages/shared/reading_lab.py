@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -35,10 +37,14 @@ LOGARITHMS = ("gradient", "input_gradient")
 GATED = ("opening", "keeping")
 UNITS = 16
 MOST_CHARACTERS = 3000
+READINGS = 32  # that are kept: 120 kB of the book's review, 1.7 MB of the longest text that is read
 LONGEST_QUOTE = 24  # characters
 CHINESE = "zh-gru"
 MARK = re.compile(r"\[(.*?)\]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^])")
+JOINTS = re.compile("[:.@]")  # of links, icons and emoji
+WORD_JOINER, ISOLATE, END_ISOLATE = "\u2060", "\u2068", "\u2069"
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Choice(NamedTuple):
@@ -136,7 +142,7 @@ def _name(words: Words) -> Callable[[str], str]:
 def _unit(page: Page) -> int | None:
     names = ["all", *(str(k + 1) for k in range(UNITS))]
     linked = st.session_state.get(f"{page.name}-unit", st.query_params.get("unit", "all"))
-    label = page.words("unit.one") if linked == "all" else page.words("unit.number", number=linked)
+    label = page.words("unit.number", number=linked) if linked in names[1:] else page.words("unit.one")
     with st.popover(label):
         chosen = controls.choice(
             page, "unit", names, "all", name=lambda k: page.words("unit.all") if k == "all" else k
@@ -163,7 +169,13 @@ def _own(page: Page) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def read(choice: Choice, name: str | None = None, kept: Sequence[bool] | None = None) -> Seen:
     """The text as the chosen model reads it, or another one; but for the words that aren't kept."""
-    return seen(model(name or choice.model), choice.text, kept)
+    return _read(name or choice.model, choice.text, None if kept is None else tuple(kept))
+
+
+@st.cache_resource(max_entries=READINGS, show_spinner=False)
+def _read(name: str, text: str, kept: tuple[bool, ...] | None) -> Seen:
+    """One reading for all readers of the text, and for all words that they pick; it is never changed."""
+    return seen(model(name), text, kept)
 
 
 def seen(found: ReviewModel, text: str, kept: Sequence[bool] | None = None) -> Seen:
@@ -345,7 +357,23 @@ def is_marked(choice: Choice, place: int) -> bool:
 def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
     """Some of the words that were read, as Markdown that shows them as they are."""
     texts = (of.reading.words[int(k)].text for k in which)
-    return ", ".join(f"“{escaped(shortened(text))}”" for text in texts)
+    return ", ".join(f"“{isolated(escaped(shortened(text)))}”" for text in texts)
+
+
+def told_lines(words: Words, frame: pd.DataFrame) -> str:
+    """Each line of a chart over the words at its ends and where it is picked, as Markdown.
+
+    `frame` is one of `word_frames.over_words` or `beside`.
+    """
+    lines: dict[str, list[Any]] = {}
+    for row in frame.itertuples(index=False):
+        lines.setdefault(str(row.name), []).append(row)
+    told = []
+    for name, rows in lines.items():
+        shown = [row for k, row in enumerate(rows) if k in (0, len(rows) - 1) or row.picked]
+        places = (words("lines.place", value=row.told, word=escaped(shortened(row.word))) for row in shown)
+        told.append(words("lines.line", name=name, places=", ".join(places)))
+    return "\n".join(told)
 
 
 def shortened(text: str) -> str:
@@ -354,8 +382,19 @@ def shortened(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A reader's text, of which Markdown makes nothing else."""
-    return MARKDOWN.sub(r"\\\1", text)
+    """A reader's text, of which Markdown makes nothing else.
+
+    Links, icons and emoji are found after the backslashes are gone: word joiners, which nobody sees, keep
+    their parts asunder.
+    """
+    return MARKDOWN.sub(r"\\\1", JOINTS.sub(rf"{WORD_JOINER}\g<0>{WORD_JOINER}", text))
+
+
+def isolated(text: str) -> str:
+    """A reader's text, which turns nothing around it from right to left."""
+    plain_text = DIRECTIONS.sub("", text)
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in plain_text)
+    return f"{ISOLATE}{plain_text}{END_ISOLATE}" if turns else plain_text
 
 
 def twin(choice: Choice) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,11 @@ from core import bptt
 from core.optimizers import Adam
 from core.tasks import Recall
 from core.training import Model, train
-from pages.shared import charts, controls, frames, gated_lab
+from pages.shared import charts, controls, frames, gated_lab, live
 from pages.shared.frame import Page
 from pages.shared.live import TICK, Run
 from pages.shared.numbers import from_log10, plain
+from pages.shared.words import Words
 
 UNITS = 32
 BATCH = 32
@@ -65,7 +67,8 @@ def section(page: Page, seed: int) -> None:
     symbols = Recall(delay).symbols
     st.markdown(words("learn.text", delay=delay, symbols=symbols, guess=plain(100 / symbols)))
     alike = {key.cell: run for key, run in runs.items() if key[1:] == settings[1:]}
-    st.fragment(_draw, run_every=TICK if running else None)(page, alike, runs.get(settings))
+    draw = st.fragment(_draw, run_every=TICK) if running else _draw  # or the browser goes on asking
+    draw(page, alike, runs.get(settings))
 
 
 def _toggle(runs: dict[Settings, Run], settings: Settings) -> None:
@@ -94,13 +97,31 @@ def _draw(page: Page, runs: dict[str, Run], current: Run | None) -> None:
             "delay": current.settings.delay,
             "cell": words(f"cell.{current.settings.cell}"),
         }
-        st.progress(current.share if current.ended is None else 1.0, words("learn.progress", **values))
+        progress = live.told(words, words("learn.progress", **values), [current])
+        st.progress(current.share if current.ended is None else 1.0, progress)
         st.markdown(words(f"learn.{current.ended or 'running'}", **values))
     guess = 1 / Recall(1).symbols
     right, lost = st.columns(2)
     with right:
         frame = frames.learning(words, {name: run.accuracies for name, run in runs.items()}, guess)
-        charts.show(charts.accuracy, frame, words, key="accuracy", alt_text=words("learn.alt_accuracy"))
+        alt_text, now = words("learn.alt_accuracy"), _now(words, "accuracy", plain(100 * guess), runs)
+        charts.show(charts.accuracy, frame, words, key="accuracy", alt_text=alt_text, now=now)
     with lost:
-        frame = frames.learning(words, {name: run.losses for name, run in runs.items()}, -np.log(guess))
-        charts.show(charts.losses, frame, words, key="losses", alt_text=words("learn.alt_loss"))
+        frame = frames.learning(words, {name: run.losses for name, run in runs.items()}, -math.log(guess))
+        alt_text, now = words("learn.alt_loss"), _now(words, "loss", plain(-math.log(guess)), runs)
+        charts.show(charts.losses, frame, words, key="losses", alt_text=alt_text, now=now)
+
+
+def _now(words: Words, what: str, guess: str, runs: dict[str, Run]) -> str:
+    """Where the lines of a picture end, in sentences; `what` it draws is "accuracy" or "loss"."""
+    lines = [
+        words(
+            f"learn.now_{what}",
+            cell=words(f"cell.{name}"),
+            right=plain(100 * run.recent),
+            loss=plain(run.last_loss),
+            updates=f"{len(run.losses):,}",
+        )
+        for name, run in runs.items()
+    ]
+    return "\n".join([*lines, words(f"learn.guess_{what}", guess=guess)])

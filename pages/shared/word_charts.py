@@ -83,7 +83,7 @@ def gate(frame: pd.DataFrame, words: Words) -> Chart:
     above = (
         rows.transform_filter("datum.picked && datum.unit == 1")
         .transform_calculate(means="'text'")
-        .mark_point(filled=True, shape="triangle-down", size=120, opacity=1, aria=False)
+        .mark_point(filled=True, shape="triangle-down", size=120, opacity=1)
         .encode(x=x, y=alt.value(-8), color=by_meaning("means"))
     )
     layers: Chart = alt.layer(cells, above, data=frame).resolve_scale(color="independent")
@@ -159,6 +159,7 @@ def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) 
         labelFontSize=15,
         labelLimit=400,
         values=names,
+        description=", ".join(names),
         columns=alt.ExprRef("width < 400 ? 2 : 4"),
     )
     colour = told_by_name({name: line.means for name, line in lines.items()})["color"]
@@ -181,9 +182,7 @@ def _lines(frame: pd.DataFrame, words: Words, lines: dict[str, Line], y: alt.Y) 
         shape=alt.Shape("name:N", scale=alt.Scale(domain=names, range=shapes), legend=legend)
     )
     picked = (
-        rows.transform_filter("datum.picked")
-        .mark_rule(strokeWidth=2, aria=False)
-        .encode(x=x, color=meaning("neutral"))
+        rows.transform_filter("datum.picked").mark_rule(strokeWidth=2).encode(x=x, color=meaning("neutral"))
     )
     layers: Chart = alt.layer(picked, line, points, data=frame)
     return layers.properties(height=350)

@@ -24,6 +24,7 @@ import shutil
 
 from playwright.sync_api import Page, sync_playwright
 
+from tests.benchmarks.minimal import start_minimal
 from tests.conftest import CHROMIUM_FLAGS, ROOT, start_server
 
 PRESSES = 60
@@ -51,15 +52,6 @@ PAGES: dict[str, Callable[[Page, int], None]] = {
     "gating": press_word,
 }
 
-MINIMAL = """
-import numpy as np, pandas as pd, altair as alt, streamlit as st
-a = st.slider("a", 0, 1000, 500)
-k = np.tile(np.arange(200), 4)
-frame = pd.DataFrame({"k": k, "y": np.sin(k / 20 + a / 50) * np.repeat(range(1, 5), 200),
-                      "name": np.repeat(list("abcd"), 200)})
-st.altair_chart(alt.Chart(frame).mark_line().encode(x="k:Q", y="y:Q", color="name:N"), key="chart")
-"""
-
 WATCH = """() => {
   window.lastChange = performance.now()
   new MutationObserver(() => requestAnimationFrame(() => { window.lastChange = performance.now() }))
@@ -84,11 +76,8 @@ DRAG = """async () => {
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        minimal_folder = Path(folder)
-        (minimal_folder / "minimal.py").write_text(MINIMAL)
-        shutil.copytree(ROOT / ".streamlit", minimal_folder / ".streamlit")
         lab, address = start_server(ROOT / "dashboard.py", ROOT)
-        minimal, minimal_address = start_server(minimal_folder / "minimal.py", minimal_folder)
+        minimal, minimal_address = start_minimal(Path(folder))
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS)
         try:
             print(
