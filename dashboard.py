@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import linear, precision
+from core.reviews import WeightsError
 from pages.shared import asked, charts, compute, frames, language, reading_lab, word_charts, word_frames
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
@@ -23,6 +24,23 @@ FIRST = {
 page = open_page("overview")
 words = page.words
 
+
+def gating_card() -> tuple[pd.DataFrame, dict[str, object]] | str:
+    """The openings of the book's review and their numbers; or what is wrong with the weights."""
+    try:
+        lstm = reading_lab.model("lstm")
+    except WeightsError as error:
+        return str(error)
+    review = reading_lab.seen(lstm, reading_lab.marked(words.of("gating")("texts.book"))[0])
+    openings = reading_lab.values(review, "opening")
+    return word_frames.over_words(review.reading.words, {"": openings}, None), {
+        "open": reading_lab.quoted(review, openings.argsort()[::-1][:2]),
+        "largest": plain(float(openings.max())),
+        "median": plain(float(np.median(openings))),
+        "rating": reading_lab.signed(review.reading.prediction),
+    }
+
+
 with page.beside_title:
     for mode in asked.MODES:
         first = {mode: "1"} | language.in_link()
@@ -34,10 +52,8 @@ growing, decaying = (compute.at_radius(unit_norms, radius) for radius in (1.1, 0
 updates = compute.training(system.W * 1.03, 50, 0.01, 100, SEED)
 training = frames.training_norms(updates)
 death = updates[-1].first_nan
-review = reading_lab.seen(reading_lab.model("lstm"), reading_lab.marked(words.of("gating")("texts.book"))[0])
-openings = reading_lab.values(review, "opening")
 
-cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
+cards: dict[str, tuple[pd.DataFrame, dict[str, object]] | str] = {
     "explosion": (
         frames.small_path(growing),
         {
@@ -55,29 +71,25 @@ cards: dict[str, tuple[pd.DataFrame, dict[str, object]]] = {
             "zero": precision.milestones(decaying, "float32").zero,
         },
     ),
-    "gating": (
-        word_frames.over_words(review.reading.words, {"": openings}, None),
-        {
-            "open": reading_lab.quoted(review, openings.argsort()[::-1][:2]),
-            "largest": plain(float(openings.max())),
-            "median": plain(float(np.median(openings))),
-            "rating": reading_lab.signed(review.reading.prediction),
-        },
-    ),
+    "gating": gating_card(),
 }
-for column, (name, (frame, values)) in zip(st.columns(4, gap="medium"), cards.items(), strict=True):
+for column, (name, card) in zip(st.columns(4, gap="medium"), cards.items(), strict=True):
     with column, st.container(border=True, height="stretch"):
-        text = words(f"cards.{name}.text", **values)
         st.subheader(words(f"cards.{name}.title"), anchor=False)
-        charts.show(
-            PICTURES.get(name, charts.small_path),
-            frame,
-            words,
-            key=f"card-{name}",
-            alt_text=words(f"cards.{name}.alt"),
-            now=text,
-        )
-        st.markdown(text)
+        if isinstance(card, str):
+            st.error(words.of("gating")("no_weights", problem=card))
+        else:
+            frame, values = card
+            text = words(f"cards.{name}.text", **values)
+            charts.show(
+                PICTURES.get(name, charts.small_path),
+                frame,
+                words,
+                key=f"card-{name}",
+                alt_text=words(f"cards.{name}.alt"),
+                now=text,
+            )
+            st.markdown(text)
         st.markdown(words(f"cards.{name}.try"))
         st.page_link(SCRIPTS[name], label=words("open"), query_params=FIRST[name] | language.in_link())
 

@@ -6,7 +6,9 @@ import shlex
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT
+from playwright.sync_api import Page
+
+from tests.conftest import ROOT, settle
 
 DEPLOY = ROOT / "deploy"
 RENDERS = {"STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true"}  # as the container has it
@@ -32,3 +34,21 @@ def lay_out(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / source, path / Path(source).name)
     return folder
+
+
+def move_the_radius_and_back(page: Page) -> None:
+    """From 0.95 to the next radius and back, each with the server's answer."""
+    slider = page.get_by_role("slider", name="Spectral radius")
+    for key, radius in (("ArrowLeft", "0.94"), ("ArrowRight", "0.95")):
+        slider.press(key)
+        page.wait_for_url(f"**rho={radius}**")
+        settle(page)
+
+
+def pick_a_word_and_the_one_before(page: Page) -> None:
+    """From the third word to another and back, each with the server's answer."""
+    strip = page.get_by_role("group", name="The review, word by word").locator(".word")
+    for k in (6, 3):
+        strip.nth(k - 1).click()
+        page.wait_for_url(f"**word={k}**")
+        settle(page)

@@ -22,7 +22,13 @@ from playwright.sync_api import Browser, Page
 
 from pages.shared.words import read_words
 from tests.conftest import ROOT, free_port, settle, start_server
-from tests.deployed import DEPLOY, RENDERS, lay_out
+from tests.deployed import (
+    DEPLOY,
+    RENDERS,
+    lay_out,
+    move_the_radius_and_back,
+    pick_a_word_and_the_one_before,
+)
 
 Visit = Callable[..., Page]
 LIMIT = 10_000  # ms in which a killed replica is to be replaced
@@ -102,10 +108,16 @@ def replica_of(page: Page) -> str:
     return next(str(cookie.get("value")) for cookie in page.context.cookies() if cookie["name"] == "replica")
 
 
-def wait_until_back(page: Page, limit: int) -> None:
-    """Wait until the connection is lost, and there is another."""
-    page.locator("[data-testid=stApp][data-test-connection-state=PINGING_SERVER]").wait_for(timeout=limit)
-    page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for(timeout=limit)
+def lose(page: Page, take: Callable[[], None], limit: int) -> None:
+    """Take the page's replica from it, and wait until another one has drawn the page."""
+    received: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
+    take()
+    for _ in range(limit // 50):
+        if received:
+            break
+        page.wait_for_timeout(50)
+    assert received
     settle(page)
 
 
@@ -321,22 +333,22 @@ def test_what_the_policy_refuses_is_seen(lab: Lab, browser: Browser) -> None:
     context.close()
 
 
-VIEWS = {
-    "explosion": "explosion?kind=non-normal&rho=0.95&tab=plane",
-    "gating": "gating?word=3&tab=hold&out=2",
-}
+VIEW = "explosion?kind=non-normal&rho=0.95&tab=plane"
+TOUCHED = {VIEW: move_the_radius_and_back, "gating?word=3&trained=plain": pick_a_word_and_the_one_before}
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", list(VIEWS))
-def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, name: str) -> None:
-    page = visit(f"{lab.address}/{VIEWS[name]}")
+@pytest.mark.parametrize("link", list(TOUCHED))
+def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, link: str) -> None:
+    page = visit(f"{lab.address}/{link}")
     before, first = shown(page), replica_of(page)
-    lab.end(first)
-    wait_until_back(page, LIMIT)
+    lose(page, lambda: lab.end(first), LIMIT)
     assert replica_of(page) != first
     assert {lab.given() for _ in range(4)} == {replica_of(page)}
     assert shown(page) == before
+    assert_whole(page)
+    TOUCHED[link](page)
+    assert shown(page)[1] == before[1]  # every number, by a replica that is new to this page
     assert_whole(page)
 
 
@@ -344,21 +356,29 @@ def test_a_killed_replica_is_replaced_by_itself(lab: Lab, visit: Visit, name: st
 def test_a_file_goes_to_the_replica_of_the_page_before_and_after_a_switch(lab: Lab, visit: Visit) -> None:
     page = visit(f"{lab.address}/explosion?kind=own")
     upload(page, "1.5,0\n0,0.5\n")
-    lab.end(replica_of(page))
-    wait_until_back(page, LIMIT)
+    lose(page, lambda: lab.end(replica_of(page)), LIMIT)
     upload(page, "1.25,0\n0,0.5\n")
     assert_whole(page)
 
 
 @pytest.mark.browser
 def test_a_replica_that_hangs_is_replaced_by_itself(lab: Lab, visit: Visit) -> None:
-    page = visit(f"{lab.address}/{VIEWS['explosion']}")
+    page = visit(f"{lab.address}/{VIEW}")
     before, first = shown(page), replica_of(page)
-    lab.processes[first].send_signal(signal.SIGSTOP)
     try:
-        wait_until_back(page, HANG_LIMIT)
+        lose(page, lambda: lab.processes[first].send_signal(signal.SIGSTOP), HANG_LIMIT)
         assert replica_of(page) != first
         assert shown(page) == before
         assert_whole(page)
     finally:
         lab.end(first)
+
+
+def test_when_all_are_gone_a_visitor_is_told_so(lab: Lab) -> None:
+    for name in NAMES:
+        lab.end(name)
+    status, headers, text = answer(f"{lab.address}/explosion")
+    assert status == 503
+    assert "retry-after: 5" in headers
+    assert "tries again" in text
+    assert "自动重试" in text

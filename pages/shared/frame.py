@@ -16,6 +16,8 @@ from pages.shared.asked import PRESENT, Asked
 from pages.shared.share import share
 from pages.shared.words import Words
 
+DAY = 86_400  # seconds
+
 SCRIPTS = {
     "overview": "dashboard.py",
     "explosion": "pages/explosion.py",
@@ -59,6 +61,7 @@ def open_page(name: str) -> Page:
             st.markdown(words("claim"))
     else:
         beside_title = st.container()
+    _come_back()
     page = Page(name, words, question, beside_title, st.container())
     wrong = asked.makes_no_sense()
     if wrong is not None and name != "overview":
@@ -75,3 +78,12 @@ def _draw_menu(words: Words) -> None:
         with st.container(width="content"):
             share(words)
         language.switch(words)
+
+
+@st.fragment(run_every=DAY)
+def _come_back() -> None:
+    """Draw nothing, but make a browser that lost its server ask the next one for the whole page.
+
+    A browser does so only where something runs by itself. Else all that it shows stays, but what it does
+    first is lost: it names a fragment, or a callback, that the new server has never heard of.
+    """
