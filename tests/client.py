@@ -148,7 +148,8 @@ class Session:
             elif kind == "page_not_found":
                 raise Failure(f"there is no page {self.page}")
             elif kind == "auto_rerun":
-                self.ticking[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+                if message.auto_rerun.interval < LONGEST_RERUN:  # others are there for a lost connection
+                    self.ticking[message.auto_rerun.fragment_id] = message.auto_rerun.interval
             elif kind == "stop_auto_rerun":
                 for stopped in message.stop_auto_rerun.fragment_ids:
                     self.ticking.pop(stopped, None)

@@ -6,7 +6,8 @@ Some sessions at a time come, go from page to page, open sections, move any cont
 value that it offers, now and then train for a while, and go; then others come. Each speaks Streamlit's own
 protocol, on this machine alone. It prints the server's memory every 500 reruns, after the warm-up and at
 the end, how much it grew, and the slope of the line of least squares through it, in MB per 1,000 reruns. The
-warm-up fills what the app keeps of its results. A growth of 5 % or more, or a failed rerun, is a failure.
+warm-up fills what the app keeps of its results, and what Streamlit keeps of sessions: each for two minutes
+after it has gone. A growth of 5 % or more, or a failed rerun, is a failure.
 Linux only: it reads /proc.
 """
 
@@ -34,6 +35,7 @@ VISITS = 4  # pages, of a session before it goes
 CHANGES = 6  # of controls, on a page
 TICKS = 8  # of a training that is watched
 WARM_UP = 1500  # reruns before the memory counts
+WARM_UP_SECONDS = 180  # and at least so long
 SHOWN = 500  # reruns between two figures
 LARGEST = 300  # that a box for a number is set to: 10,000 steps of a 256 × 256 matrix are another test
 MOST_GROWTH = 0.05
@@ -46,15 +48,19 @@ class Soak:
 
     address: str
     process: int
-    reruns: int  # wanted
+    warm_up: int  # reruns
+    reruns: int  # wanted, after the warm-up
+    warm: float  # by time.monotonic(), when sessions are given up as fast as they come
     end: float  # by time.monotonic()
+    first: int | None = None  # rerun after the warm-up
     memory: list[float] = field(default_factory=list)  # MB, after each rerun
     failures: list[str] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
         """Whether there have been enough reruns, or time is up."""
-        return len(self.memory) >= self.reruns or time.monotonic() > self.end
+        enough = self.first is not None and len(self.memory) >= self.first + self.reruns
+        return enough or time.monotonic() > self.end
 
     async def readers(self, rng: np.random.Generator) -> None:
         """One session after another."""
@@ -100,6 +106,8 @@ class Soak:
     def note(self) -> None:
         """Count a rerun."""
         self.memory.append(rss(self.process))
+        if self.first is None and len(self.memory) >= self.warm_up and time.monotonic() > self.warm:
+            self.first = len(self.memory)
 
 
 def any_value(element: Element, rng: np.random.Generator) -> dict[str, object] | None:
@@ -124,10 +132,10 @@ async def soak(state: Soak) -> None:
     await asyncio.gather(*(state.readers(np.random.default_rng(i)) for i in range(AT_ONCE)))
 
 
-def told(state: Soak, first: int) -> tuple[str, bool]:
-    """What it came to after the first reruns, and whether that is well."""
-    memory = np.array(state.memory)
-    if len(memory) < first + 100:
+def told(state: Soak) -> tuple[str, bool]:
+    """What it came to after the warm-up, and whether that is well."""
+    memory, first = np.array(state.memory), state.first
+    if first is None or len(memory) < first + 100:
         return f"only {len(memory):,} reruns in time, {len(state.failures)} failures", False
     counted = np.arange(first, len(memory))
     slope, start = np.polyfit(counted, memory[first:], 1)
@@ -154,10 +162,11 @@ def main() -> None:
         parser.error(f"at most {MOST_MINUTES} minutes")
     process, address = start_server(ROOT / "dashboard.py", ROOT)
     try:
-        wanted, end = chosen.warm_up + chosen.reruns, time.monotonic() + 60 * chosen.minutes
-        state = Soak(address, process.pid, wanted, end)
+        start = time.monotonic()
+        warm, end = start + WARM_UP_SECONDS, start + 60 * chosen.minutes
+        state = Soak(address, process.pid, chosen.warm_up, chosen.reruns, warm, end)
         asyncio.run(soak(state))
-        text, well = told(state, chosen.warm_up)
+        text, well = told(state)
     finally:
         process.terminate()
         process.wait()
