@@ -8,8 +8,8 @@ rest goes into `--out`. It writes the same bytes each time, on any machine with 
 
 import os
 
-# Read when numpy is imported: one order of summing, whatever the machine offers.
-os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"}
+if __name__ == "__main__":  # read when numpy is imported: one order of summing, whatever the machine offers
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"}
 
 import argparse
 import hashlib

@@ -27,7 +27,8 @@ way. After `--minutes`, too, points under way are given up and not written, neve
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported
+if __name__ == "__main__":
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported
 
 import argparse
 import hashlib

@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.shared import controls
+from pages.shared.asked import MODES
 from pages.shared.frame import SCRIPTS
 from pages.shared.words import read_words
 from tests.conftest import ROOT
@@ -182,6 +183,7 @@ def crawl() -> Found:
     chosen: dict[str, Sequence[str]] = {}
     found = Found({}, {})
     waiting: list[tuple[str, dict[str, str]]] = [(page, {}) for page in SCRIPTS]
+    waiting += [(page, {mode: "1"}) for page in SCRIPTS for mode in MODES if page != "overview"]
     done: set[tuple[str, str, str]] = set()
     with _recording(read, chosen):
         for page, query in waiting:

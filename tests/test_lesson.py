@@ -304,7 +304,8 @@ def test_the_keyboard_leads_a_class_through_a_question(server: str, visit_bare: 
     chart = page.locator(".vega-embed svg")
     chart.wait_for()
     smallest = chart.evaluate(
-        "e => Math.min(...[...e.querySelectorAll('text')].map(t => parseFloat(getComputedStyle(t).fontSize)))"
+        """e => Math.min(...[...e.querySelectorAll('text')].filter(t => t.textContent.trim())
+            .map(t => parseFloat(getComputedStyle(t).fontSize)))"""
     )
     assert smallest >= 18
     assert "10⁴¹" in page.get_by_role("status").filter(has_text="doubles").inner_text()

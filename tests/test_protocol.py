@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -23,6 +26,12 @@ LAB = [page for page in PAGES if page]
 LINKED = {"explosion": "rho", "vanishing": "rho", "clipping": "w", "gating": "word"}
 
 
+def run(work: Coroutine[None, None, Any]) -> Any:
+    """What `work` comes to, on a thread of its own: Playwright may have an event loop on this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
+
+
 async def moved(address: str, page: str, reader: int) -> tuple[Session, str]:
     """A reader's tab after one change, and what the link says of it."""
     query, change = PAGES[page]
@@ -37,7 +46,7 @@ def test_each_of_three_readers_gets_their_own_picture(server: str, page: str) ->
     async def all_of_them() -> list[tuple[Session, str]]:
         return await asyncio.gather(*(moved(server, page, reader) for reader in range(READERS)))
 
-    found = asyncio.run(all_of_them())
+    found = run(all_of_them())
     drawn = [np.random.default_rng(reader) for reader in range(READERS)]
     assert len({tab.page_hash for tab, _ in found}) == 1
     if page == "clipping":
@@ -54,7 +63,7 @@ def test_a_change_of_the_radius_runs_one_fragment(server: str) -> None:
             assert parse_qs(tab.query) == {"rho": ["1.3"]}
             return whole.messages, part.messages
 
-    whole, part = asyncio.run(change())
+    whole, part = run(change())
     assert part < whole / 2
 
 
@@ -68,7 +77,7 @@ def test_a_menu_leads_to_every_page_and_back(server: str) -> None:
                 titles.append(tab.page_hash)
         return titles
 
-    assert len(set(asyncio.run(walk()))) == len(LAB) + 1
+    assert len(set(run(walk()))) == len(LAB) + 1
 
 
 @pytest.mark.parametrize(("page", "tab"), TRAININGS_AT)
@@ -85,7 +94,7 @@ def test_a_training_is_run_again_and_again_until_it_is_stopped(server: str, page
             await reader.press(f"{page}-train")
             assert not reader.ticking
 
-    asyncio.run(watch())
+    run(watch())
 
 
 def test_every_control_of_every_page_takes_a_value_that_it_offers(server: str) -> None:
@@ -100,7 +109,7 @@ def test_every_control_of_every_page_takes_a_value_that_it_offers(server: str) -
         return moved
 
     for page in LAB:
-        assert asyncio.run(shake(page)) >= 4
+        assert run(shake(page)) >= 4
 
 
 def test_an_exception_on_a_page_is_a_failure(tmp_path: Path) -> None:
@@ -113,7 +122,7 @@ def test_an_exception_on_a_page_is_a_failure(tmp_path: Path) -> None:
 
     try:
         with pytest.raises(Failure, match="ZeroDivisionError"):
-            asyncio.run(visit())
+            run(visit())
     finally:
         process.terminate()
         process.wait()
@@ -129,7 +138,7 @@ def test_a_lost_server_is_a_failure(tmp_path: Path) -> None:
             await tab.set("a", double_array_value=[3.0])
 
     with pytest.raises(Failure):
-        asyncio.run(lose())
+        run(lose())
     process.wait()
 
 
@@ -142,6 +151,6 @@ def test_a_load_counts_its_changes(server: str) -> None:
             await app.stretch(0.1, [np.random.default_rng(i) for i in range(2)])
         return app
 
-    app = asyncio.run(bear())
+    app = run(bear())
     assert (len(app.seconds), app.failures) == (1, 0)  # the other's time would come a second later
     assert app.bytes > 10_000
