@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -170,7 +169,7 @@ def test_the_surface_s_contours_are_labelled_with_their_error() -> None:
         for layer in specification["layer"]
         if layer["mark"]["type"] == "text" and "values" in layer["data"]
     ]
-    labels = pd.read_csv(io.StringIO(labels))
+    labels = pd.DataFrame(json.loads(labels))
     assert len(labels) == 6
     for label in labels.to_dict("records"):
         assert float(label["text"]) == pytest.approx(

@@ -80,7 +80,7 @@ def _picked(state: Any) -> tuple[float, float] | None:
     return (w, b) if VIEW_W[0] <= w <= VIEW_W[1] and VIEW_B[0] <= b <= VIEW_B[1] else None
 
 
-@st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)
+@st.cache_resource(max_entries=compute.ENTRIES, show_spinner=False)  # read only: a copy a reader costs more
 def descend(settings: Settings, method: str) -> cliff.Descent:
     return cliff.descend(
         settings.w,
