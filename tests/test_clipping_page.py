@@ -95,7 +95,7 @@ def test_the_lowest_errors_and_the_wall_s_crossings_are_the_core_s(method: str) 
     at = open_page("clipping", method=method)
     for name, used in (("Not clipped", "none"), (f"Clipped by {method}", method)):
         found = cliff.descend(4.75, -2.75, rate=0.1, updates=cliff_lab.UPDATES, method=used)
-        lowest = rf"\*\*{name}\*\*.*lowest error in 300 updates is \*\*(\S+)\*\*"
+        lowest = rf"\*\*{name}\*\*.*lowest error in 120 updates is \*\*(\S+)\*\*"
         assert number_after(at, lowest) == pytest.approx(found.errors.min(), rel=0.02)
         best = rf"\*\*{name}\*\*.*lowest error .* after update (\d+)"
         assert number_after(at, best) == np.argmin(found.errors)
@@ -107,7 +107,7 @@ def test_the_lowest_errors_and_the_wall_s_crossings_are_the_core_s(method: str) 
     assert found.w.min() > cliff_lab.WALL_FROM
     assert number_after(at, r"\*\*Clipped.* to and fro, (\d+) times") == crossed > 2
     after, before = found.norms_after, found.norms_before
-    assert number_after(at, r"was cut in \*\*(\d+)\*\* of 300 updates") == np.sum(after < before)
+    assert number_after(at, r"was cut in \*\*(\d+)\*\* of 120 updates") == np.sum(after < before)
 
 
 def test_the_wall_starts_where_the_fixed_point_repels() -> None:

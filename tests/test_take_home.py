@@ -219,7 +219,7 @@ def test_a_large_matrix_goes_into_the_notebook_whole(files: Files) -> None:
 def test_the_cliff_s_data_and_notebook_have_both_descents(files: Files, query: dict[str, str]) -> None:
     open_page("clipping", tab="code", **query)
     start = float(query.get("w", 4.75)), float(query.get("b", -2.75))
-    options: Any = {"rate": float(query.get("pace", 0.1)), "updates": 300}
+    options: Any = {"rate": float(query.get("pace", 0.1)), "updates": 120}
     method, threshold = query.get("method", "norm"), float(query.get("threshold", 1))
     runs = [
         cliff.descend(*start, **options, method="none"),

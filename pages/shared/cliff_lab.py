@@ -23,7 +23,7 @@ SPOTS = 0.125  # between two places that a click can choose
 COLUMNS, ROWS = 41, 4000
 LEVELS = (*np.arange(-3, -0.45, 0.25), -0.4, -0.35)  # log10 of the error, of the contours
 LABELLED = {"below": (2.375, (-1.0, -0.5, -0.4, -0.35)), "above": (4.5, (-1.5, -1.25))}  # w, levels
-UPDATES = 300
+UPDATES = 120
 LEAST_DRAWN = -4  # log10 of a norm: below, the surface is flat, and the axis is better used
 KEY = "cliff"
 SEEN, ROUND = f"{KEY}-seen", f"{KEY}-round"
@@ -119,7 +119,7 @@ def surface() -> pd.DataFrame:
             ("above", VIEW_B[1], cliff.TARGET + away),
         ):
             if 0 < wanted < 1:
-                contour = np.clip([np.interp(wanted, column, b) for column in said], *VIEW_B).round(4)
+                contour = np.clip([np.interp(wanted, column, b) for column in said], *VIEW_B).round(3)
                 parts.append(pd.DataFrame({"w": w, "b": contour, "b2": edge, "y": level, "side": side}))
     return pd.concat(parts, ignore_index=True)
 
