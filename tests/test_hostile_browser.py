@@ -298,7 +298,7 @@ def test_nothing_that_is_typed_linked_or_uploaded_reaches_the_disk_or_the_log(
     upload(page, f"{MARKER}.csv", b"1.25,0\n0,1\n" + b"\n" * 990_000)
     page.wait_for_function("location.search.includes('1.25')")
     page.goto(f"{watched.address}/vanishing?tab=learn")
-    page.get_by_role("button", name="Train").click()
+    page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_text("Stop").first.wait_for()
     raw(watched, f"GET /{MARKER}/../../etc/{MARKER}?{MARKER} HTTP/1.1")
     raw(watched, f"GET /?{MARKER * 20_000} HTTP/1.1")
