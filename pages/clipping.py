@@ -184,8 +184,7 @@ def at_the_start() -> None:
         )
         st.markdown(words("surface.legend"))
     with reading:
-        for sentence in story:
-            st.markdown(sentence)
+        st.markdown("\n\n".join(story))
         charts.show(
             charts.cliff_norms,
             cliff_lab.norms(words, settings),
