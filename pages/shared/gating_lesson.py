@@ -7,7 +7,7 @@ import numpy as np
 from core.review_evaluation import highest
 from pages.shared import reading_lab
 from pages.shared.frame import Page
-from pages.shared.lesson import Answer, Question, scale
+from pages.shared.lesson import Answer, Question
 from pages.shared.numbers import plain
 from pages.shared.reading_lab import Choice, Seen, marked, signed
 from pages.shared.words import Words
@@ -88,7 +88,7 @@ def _most_open() -> Seen:
 def _strip(page: Page, of: Seen, quantity: str, marks: tuple[tuple[int, int], ...] = ()) -> None:
     choice = Choice(of.text, marks, NETWORK, "economy", quantity, None, False)
     reading_lab.draw(
-        page, choice, of, key="lesson-strip", picked=None, on_pick=_nothing, large=scale(page) > 1
+        page, choice, of, key="lesson-strip", picked=None, on_pick=_nothing, large=page.scale > 1
     )
 
 
