@@ -32,6 +32,7 @@ LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
 FEW_DECADES = 2  # on an axis of less, numbers between the powers of ten are ticked, too
 NARROW = 480  # pixels: a legend has two columns on what is narrower
+INK = "luminance(background) > 0.5 ? '#5b6572' : '#e6eaf1'"  # Streamlit's grey has 3.7:1 on white
 CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
 SIZED: Mapping[str, Callable[[float], float]] = {
@@ -89,6 +90,8 @@ def _specification(
             layer["data"] = _as_text(datasets[layer["data"]["name"]])
     spec.pop("$schema")
     spec["data"] = {"name": ROWS}  # Streamlit takes unnamed data for the only dataset that has a name
+    for part in ("axis", "legend", "header"):
+        spec["config"].setdefault(part, {}).update(labelColor={"expr": INK}, titleColor={"expr": INK})
     spec["config"].setdefault("mark", {})["aria"] = False  # hundreds of descriptions; one sentence says it
     spec = _with_sentence(spec)
     return spec if scale == 1 else _scaled(spec, scale)
