@@ -159,8 +159,7 @@ def at_the_start() -> None:
         pictures.draw_surface(page, settings, now, key=cliff_lab.key(), on_select="rerun")
         st.markdown(words("surface.legend"))
     with reading:
-        for sentence in story:
-            st.markdown(sentence)
+        st.markdown("\n\n".join(story))
         charts.show(
             charts.cliff_norms,
             cliff_lab.norms(words, settings),

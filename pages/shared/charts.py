@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from core.precision import PRECISIONS
@@ -68,9 +69,11 @@ def show(
     new rows and another `now` it draws in place. What is selected in the chart, where that calls for a
     rerun, stands in the session's state under `key`.
     """
-    spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words, scale)
-    said = pd.DataFrame({"number": [1], "sentence": [plain_text(now)]})
-    drawn = {**spec, "datasets": {ROWS: frame, NOW: said}}
+    columns = tuple(zip(frame.columns, map(str, frame.dtypes), strict=True))
+    spec = _specification(draw, columns, words, scale)
+    # As Arrow tables, which are what is sent: of a frame Streamlit makes one in two to ten times the time.
+    said = pa.table({"number": [1], "sentence": [plain_text(now)]})
+    drawn = {**spec, "datasets": {ROWS: pa.table(dict(frame.items())), NOW: said}}
     st.vega_lite_chart(drawn, key=key, alt=alt_text, width=width, on_select=on_select)
 
 
@@ -449,17 +452,21 @@ def cliff(
 ) -> Chart:
     """Two descents over the error surface, with spots to click.
 
-    `frame` has layer (start, free, clipped), w, b, y. `surface` has w, b, b2, y, side, and is part of the
-    specification: the darker, the more contours lie below, as many sheets of one colour on each other.
-    `labels` has w, b, text, and is part of it, too.
+    `frame` has layer (start, free, clipped), w, b, y. `surface` has level, side, edge, contour (the b at
+    evenly spaced w), and is part of the specification: the darker, the more contours lie below, as many
+    sheets of one colour on each other. `labels` has w, b, text, and is part of it, too.
     """
     scales = [alt.Scale(domain=list(edges), nice=False) for edges in view]
     x = alt.X("w:Q", title=words("axis.w"), scale=scales[0], axis=alt.Axis(grid=False))
     y = alt.Y("b:Q", title=words("axis.b"), scale=scales[1], axis=alt.Axis(grid=False))
+    last = len(surface["contour"].iloc[0]) - 1
     levels = (
         alt.Chart(surface)
+        .transform_calculate(column=f"sequence({last + 1})")
+        .transform_flatten(["column", "contour"], ["column", "b"])
+        .transform_calculate(w=f"{view[0][0]} + {(view[0][1] - view[0][0]) / last} * datum.column")
         .mark_area(opacity=0.07, line={"strokeWidth": 0.7, "opacity": 0.6})
-        .encode(x=x, y=y, y2="b2:Q", detail=["y:N", "side:N"], color=meaning("decaying"))
+        .encode(x=x, y=y, y2="edge:Q", detail=["level:N", "side:N"], color=meaning("decaying"))
     )
     names = (
         alt.Chart(labels).mark_text(fontSize=12, dy=-7).encode(x=x, y=y, text="text:N", color=meaning("text"))
