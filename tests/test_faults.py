@@ -145,6 +145,14 @@ def test_without_its_weights_the_gating_page_says_so_and_others_work(tmp_path: P
         settle(tab)
         assert said.count() == 1
         assert tab.get_by_test_id("stException").count() == 0
+        told = read_words("zh")["gating"]["no_weights"]
+        for name in ("", "gating"):
+            tab.goto(f"{address}/{name}?lang=zh")
+            tab.get_by_role("alert").wait_for()
+            settle(tab)
+            assert tab.get_by_role("alert").inner_text() == told["text"].format(
+                problem=told["missing"].format(file="lstm.npz")
+            )
     finally:
         process.kill()
         process.wait()
