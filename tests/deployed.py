@@ -1,18 +1,86 @@
-"""What the tests of `deploy/` share: its files, and the app as the container has it."""
+"""What the tests of `deploy/` share: its files, the app as the container has it, and its replicas."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.conftest import ROOT, settle
+from tests.conftest import ROOT, free_port, settle, start_server
 
 DEPLOY = ROOT / "deploy"
+NAMES = ("replica-1", "replica-2")  # as the cookie says it
 RENDERS = {"STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true"}  # as the container has it
+
+
+@dataclass
+class Lab:
+    """Replicas behind HAProxy; a killed one can be started again in its place."""
+
+    haproxy: str
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
+    address: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start what doesn't run; wait until HAProxy gives readers to both."""
+        down = [
+            name for name in NAMES if name not in self.processes or self.processes[name].poll() is not None
+        ]
+        with ThreadPoolExecutor() as pool:
+            self.processes |= dict(zip(down, pool.map(self._start_replica, down), strict=True))
+        if "proxy" not in self.processes:
+            self._start_proxy()
+        while {self.given() for _ in range(4)} != set(NAMES):
+            pass
+
+    def _start_replica(self, name: str) -> subprocess.Popen[bytes]:
+        process, address = start_server(
+            ROOT / "dashboard.py", ROOT, port=self.ports[name], environment=RENDERS
+        )
+        assert answer(f"{address}/_stcore/script-health-check")[0] == 200
+        return process
+
+    def _start_proxy(self) -> None:
+        replicas = {f"LAB_REPLICA_{name[-1]}": f"127.0.0.1:{port}" for name, port in self.ports.items()}
+        self.processes["proxy"] = subprocess.Popen(
+            [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
+            env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def given(self) -> str:
+        """The replica that a new reader is given; nothing while there is none."""
+        try:
+            with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=5) as answer:
+                return next(name for name in NAMES if f"replica={name};" in str(answer.headers))
+        except OSError:
+            return ""
+
+    def end(self, name: str) -> None:
+        """Kill a process, also one that hangs."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+
+def answer(address: str) -> tuple[int, str, str]:
+    """Status, headers and text."""
+    try:
+        with urllib.request.urlopen(address, timeout=30) as found:
+            return found.status, str(found.headers), found.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, str(error.headers), error.read().decode()
 
 
 def instructions() -> list[list[str]]:

@@ -145,7 +145,7 @@ def test_a_lost_server_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_load_counts_its_changes(server: str) -> None:
     async def bear() -> App:
-        app = App(server, os.getpid(), "explosion")
+        app = App(server, (os.getpid(),), "explosion")
         async with contextlib.AsyncExitStack() as stack:
             await app.open(2, stack)
             await app.stretch(0.1, [np.random.default_rng(i) for i in range(2)])

@@ -6,25 +6,21 @@ And the Content-Security-Policy of that file: whatever a reader does, the browse
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from pages.shared.words import read_words
-from tests.conftest import ROOT, free_port, settle, start_server
+from tests.conftest import settle, start_server
 from tests.deployed import (
-    DEPLOY,
+    NAMES,
     RENDERS,
+    Lab,
+    answer,
     lay_out,
     lose,
     move_the_radius_and_back,
@@ -34,58 +30,6 @@ from tests.deployed import (
 Visit = Callable[..., Page]
 LIMIT = 10_000  # ms in which a killed replica is to be replaced
 HANG_LIMIT = 20_000  # and one that hangs, which must be found out first
-NAMES = ("replica-1", "replica-2")  # as the cookie says it
-
-
-@dataclass
-class Lab:
-    """Replicas behind HAProxy; a killed one can be started again in its place."""
-
-    haproxy: str
-    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
-    address: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self) -> None:
-        """Start what doesn't run; wait until HAProxy gives readers to both."""
-        down = [
-            name for name in NAMES if name not in self.processes or self.processes[name].poll() is not None
-        ]
-        with ThreadPoolExecutor() as pool:
-            self.processes |= dict(zip(down, pool.map(self._start_replica, down), strict=True))
-        if "proxy" not in self.processes:
-            self._start_proxy()
-        while {self.given() for _ in range(4)} != set(NAMES):
-            pass
-
-    def _start_replica(self, name: str) -> subprocess.Popen[bytes]:
-        process, address = start_server(
-            ROOT / "dashboard.py", ROOT, port=self.ports[name], environment=RENDERS
-        )
-        assert answer(f"{address}/_stcore/script-health-check")[0] == 200
-        return process
-
-    def _start_proxy(self) -> None:
-        replicas = {f"LAB_REPLICA_{name[-1]}": f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        self.processes["proxy"] = subprocess.Popen(
-            [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
-            env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def given(self) -> str:
-        """The replica that a new reader is given; nothing while there is none."""
-        try:
-            with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=5) as answer:
-                return next(name for name in NAMES if f"replica={name};" in str(answer.headers))
-        except OSError:
-            return ""
-
-    def end(self, name: str) -> None:
-        """Kill a process, also one that hangs."""
-        self.processes[name].kill()
-        self.processes[name].wait()
 
 
 @pytest.fixture(scope="module")
@@ -127,16 +71,6 @@ def upload(page: Page, matrix: str) -> None:
     page.locator("input[type=file]").set_input_files(file)
     page.wait_for_url(f"**matrix={matrix.split(',')[0]}%2C**")
     settle(page)
-
-
-def answer(address: str) -> tuple[int, str, str]:
-    """Status, headers and text."""
-    try:
-        with urllib.request.urlopen(address, timeout=30) as found:
-            return found.status, str(found.headers), found.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, str(error.headers), error.read().decode()
 
 
 @pytest.mark.parametrize("path", ["script-health-check", "metrics", "%73cript-health-check", "metric%73"])

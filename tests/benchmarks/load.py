@@ -2,12 +2,14 @@
 
     python tests/benchmarks/load.py --page clipping --sessions 30 100 200 --seconds 30
     python tests/benchmarks/load.py --page explosion --sessions 10 --runs 0 1 4 10
+    python tests/benchmarks/load.py --page clipping --sessions 200 --behind-haproxy
 
 Opens so many sessions on a page of the lab, and as many on the minimal app (one slider, one chart of
 4 lines × 200 points), each over Streamlit's own protocol on this machine alone. Every session moves its
 control every two seconds, spread evenly, to values that no other session has; the two apps take turns.
-With `--runs`, as many other sessions keep a live training going on the lab meanwhile. Without `--page`,
-each page has its turn.
+With `--runs`, as many other sessions keep a live training going on the lab meanwhile. With
+`--behind-haproxy`, the lab is two servers behind HAProxy, as in deploy/. Without `--page`, each page has its
+turn.
 
 It prints, in milliseconds, the median and the 95th percentile from the change to the finished rerun, and
 their ratios to the minimal app's; the changes that failed (an exception, a connection lost, no end, no
@@ -23,10 +25,12 @@ import asyncio
 import contextlib
 import itertools
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +42,7 @@ from pages.shared.radius_slider import RADII
 from tests.benchmarks.minimal import start_minimal
 from tests.client import Failure, Rerun, Session, session
 from tests.conftest import ROOT, start_server
+from tests.deployed import Lab
 
 EVERY = 2.0  # seconds between two changes of a session
 TURNS = 3  # of each app
@@ -90,7 +95,7 @@ class App:
     """A server under load, and what came of it."""
 
     address: str
-    process: int
+    processes: tuple[int, ...]
     page: str
     link: str = ""  # the query that every session opens with
     tabs: list[Session] = field(default_factory=list)
@@ -112,12 +117,12 @@ class App:
                 return await stack.enter_async_context(session(self.address, self.page, linked))
 
         self.tabs = [await one(0)]
-        self.rss_of_one = rss(self.process)
+        self.rss_of_one = self.rss()
         self.tabs += await asyncio.gather(*(one(i) for i in range(1, count)))
 
     async def stretch(self, seconds: float, rngs: list[np.random.Generator]) -> None:
         """Let every session move its control for so long."""
-        cpu, start = cpu_of(self.process), time.perf_counter()
+        cpu, start = self.cpu_so_far(), time.perf_counter()
         offsets = np.arange(len(self.tabs)) / len(self.tabs) * EVERY
         await asyncio.gather(
             *(
@@ -125,8 +130,16 @@ class App:
                 for tab, rng, offset in zip(self.tabs, rngs, offsets, strict=True)
             )
         )
-        self.cpu += cpu_of(self.process) - cpu
+        self.cpu += self.cpu_so_far() - cpu
         self.wall += time.perf_counter() - start
+
+    def rss(self) -> float:
+        """The memory that it holds, in MB."""
+        return sum(map(rss, self.processes))
+
+    def cpu_so_far(self) -> float:
+        """The processor's time that it has taken, in seconds."""
+        return sum(map(cpu_of, self.processes))
 
     async def _keep_moving(self, tab: Session, rng: np.random.Generator, due: float, end: float) -> None:
         """One change after another; the next waits for the last one's picture, as its reader does."""
@@ -199,7 +212,7 @@ def told(lab: App, minimal: App, runs: int, client: float) -> str:
     (p50, p95), (their_p50, their_p95) = (
         1000 * np.quantile(app.seconds, (0.5, 0.95)) for app in (lab, minimal)
     )
-    memory = rss(lab.process)
+    memory = lab.rss()
     each = (memory - lab.rss_of_one) / max(len(lab.tabs) - 1, 1)
     reruns = len(lab.seconds)
     name = f"{lab.page}?{lab.link}" if lab.link else lab.page
@@ -219,23 +232,49 @@ HEAD = (
 )
 
 
+@contextlib.contextmanager
+def serving(behind_haproxy: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The lab's address, and the processes that are it: one server, or two and the proxy before them."""
+    if behind_haproxy:
+        replicas = Lab(shutil.which("haproxy") or "/usr/sbin/haproxy")
+        replicas.start()
+        try:
+            yield replicas.address, tuple(process.pid for process in replicas.processes.values())
+        finally:
+            for name in replicas.processes:
+                replicas.end(name)
+    else:
+        process, address = start_server(ROOT / "dashboard.py", ROOT)
+        try:
+            yield address, (process.pid,)
+        finally:
+            end(process)
+
+
+@contextlib.contextmanager
+def serving_minimal() -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The same of the minimal app, one server."""
+    with tempfile.TemporaryDirectory() as folder:
+        process, address = start_minimal(Path(folder))
+        try:
+            yield address, (process.pid,)
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait()
+
+
 def main() -> None:
     chosen = arguments()
     print(HEAD)
-    for link in chosen.page:
-        for count in chosen.sessions:
-            for runs in chosen.runs:
-                page, _, query = link.partition("?")
-                with tempfile.TemporaryDirectory() as folder:
-                    servers = [start_server(ROOT / "dashboard.py", ROOT), start_minimal(Path(folder))]
-                    try:
-                        (lab, address), (minimal, its_address) = servers
-                        apps = App(address, lab.pid, page, query), App(its_address, minimal.pid, "")
-                        print(asyncio.run(load(*apps, count, chosen.seconds, runs)), flush=True)
-                    finally:
-                        for process, _ in servers:
-                            process.terminate()
-                            process.wait()
+    for link, count, runs in itertools.product(chosen.page, chosen.sessions, chosen.runs):
+        page, _, query = link.partition("?")
+        with serving(chosen.behind_haproxy) as lab, serving_minimal() as minimal:
+            apps = App(*lab, page, query), App(*minimal, "")
+            print(asyncio.run(load(*apps, count, chosen.seconds, runs)), flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -246,6 +285,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sessions", nargs="+", type=int, default=[30])
     parser.add_argument("--seconds", type=float, default=30, help="of load on each app")
     parser.add_argument("--runs", nargs="+", type=int, default=[0], help="live trainings under way meanwhile")
+    parser.add_argument("--behind-haproxy", action="store_true", help="two servers, as in deploy/")
     chosen = parser.parse_args()
     if not all(link.partition("?")[0] in pages for link in chosen.page):
         parser.error(f"--page must be of {', '.join(pages)}")
