@@ -41,6 +41,7 @@ class Lab:
     """Replicas behind HAProxy; a killed one can be started again in its place."""
 
     haproxy: str
+    log: Path  # of HAProxy
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
     address: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -66,12 +67,13 @@ class Lab:
 
     def _start_proxy(self) -> None:
         replicas = {f"LAB_REPLICA_{name[-1]}": f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        self.processes["proxy"] = subprocess.Popen(
-            [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
-            env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("wb") as log:
+            self.processes["proxy"] = subprocess.Popen(
+                [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
+                env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
+                stdout=log,
+                stderr=log,
+            )
 
     def given(self) -> str:
         """The replica that a new reader is given; nothing while there is none."""
@@ -88,8 +90,8 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def running(haproxy: str) -> Iterator[Lab]:
-    lab = Lab(haproxy)
+def running(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(haproxy, tmp_path_factory.mktemp("proxy") / "log")
     lab.start()
     yield lab
     for name in lab.processes:
@@ -382,3 +384,14 @@ def test_when_all_are_gone_a_visitor_is_told_so(lab: Lab) -> None:
     assert "retry-after: 5" in headers
     assert "tries again" in text
     assert "自动重试" in text
+
+
+def test_the_proxy_s_log_has_what_went_wrong_and_no_query(lab: Lab) -> None:
+    assert answer(f"{lab.address}/gating?text=well")[0] == 200
+    for name in NAMES:
+        lab.end(name)
+    assert answer(f"{lab.address}/gating?text=typed")[0] == 503
+    said = lab.log.read_text()
+    assert "GET /gating 503" in said
+    assert "GET /gating 200" not in said
+    assert "typed" not in said
