@@ -27,11 +27,12 @@ words = page.words
 
 def gating_card() -> tuple[pd.DataFrame, dict[str, object]] | str:
     """The openings of the book's review and their numbers; or what is wrong with the weights."""
+    of_gating = words.of("gating")
     try:
         lstm = reading_lab.model("lstm")
     except WeightsError as error:
-        return str(error)
-    review = reading_lab.seen(lstm, reading_lab.marked(words.of("gating")("texts.book"))[0])
+        return reading_lab.told_of_weights(of_gating, error)
+    review = reading_lab.seen(lstm, reading_lab.marked(of_gating("texts.book"))[0])
     openings = reading_lab.values(review, "opening")
     return word_frames.over_words(review.reading.words, {"": openings}, None), {
         "open": reading_lab.quoted(review, openings.argsort()[::-1][:2]),
@@ -77,7 +78,7 @@ for column, (name, card) in zip(st.columns(4, gap="medium"), cards.items(), stri
     with column, st.container(border=True, height="stretch"):
         st.subheader(words(f"cards.{name}.title"), anchor=False)
         if isinstance(card, str):
-            st.error(words.of("gating")("no_weights", problem=card))
+            st.error(card)
         else:
             frame, values = card
             text = words(f"cards.{name}.text", **values)

@@ -39,11 +39,27 @@ LEAST_KNOWN = 0.5  # the share of words below which a prediction means nothing
 SHUT, OPEN = -np.inf, np.inf  # pre-activations at which a sigmoid is 0 and 1
 AT_ONCE = 64  # texts that are read side by side while one word after another is left out
 
+REASONS = {
+    "missing": "is missing",
+    "damaged": "is damaged",
+    "format": "is of another format",
+    "unreadable": "can't be read",
+    "misfit": "holds arrays that don't fit each other",
+}
+
 CELLS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 class WeightsError(ValueError):
-    """A file of weights that is missing, or isn't what was written."""
+    """A file of weights that is missing, or isn't what was written: its name, and why, one of REASONS."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(file, reason)
+        self.file = file
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the weights' file {self.file} {REASONS[self.reason]}"
 
 
 class Parts(NamedTuple):
@@ -254,9 +270,9 @@ def load(name: str, folder: Path = WEIGHTS) -> ReviewModel:
         content = path.read_bytes()
         wanted = json.loads((folder / "index.json").read_text())["sha256"][path.name]
     except (OSError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"the weights {path.name} are missing") from None
+        raise WeightsError(path.name, "missing") from None
     if hashlib.sha256(content).hexdigest() != wanted:
-        raise WeightsError(f"the weights {path.name} are damaged")
+        raise WeightsError(path.name, "damaged")
     return unpacked(name, content)
 
 
@@ -280,11 +296,12 @@ def packed(model: ReviewModel, kind: str) -> bytes:
 
 def unpacked(name: str, content: bytes) -> ReviewModel:
     """`packed` undone, in float64; WeightsError for anything else."""
+    file = f"{name}.npz"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = dict(stored)
         if int(arrays["format"]) != FORMAT:
-            raise WeightsError(f"the weights of {name} are of another format")
+            raise WeightsError(file, "format")
         floats = {
             key: values.astype(np.float64) for key, values in arrays.items() if values.dtype.kind == "f"
         }
@@ -300,19 +317,20 @@ def unpacked(name: str, content: bytes) -> ReviewModel:
             floats["weight_out"],
             float(floats["bias_out"]),
         )
-        _check_sizes(model)
+        if not _fits(model):
+            raise WeightsError(file, "misfit")
         return model
     except WeightsError:
         raise
     except (KeyError, OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"the weights of {name} can't be read: {error}") from None
+        raise WeightsError(file, "unreadable") from error
 
 
-def _check_sizes(model: ReviewModel) -> None:
+def _fits(model: ReviewModel) -> bool:
+    """Whether the vectors of words and the readout are of the sizes that the cell takes."""
     X, H = model.cell.inputs, model.cell.hidden
     sizes = (model.embedding.shape, model.grams.shape[1:], model.weights.shape)
-    if sizes != ((len(model.vocabulary.words) + 1, X), (X,), (H,)):
-        raise WeightsError(f"the weights of {model.name} don't fit each other")
+    return sizes == ((len(model.vocabulary.words) + 1, X), (X,), (H,))
 
 
 def _some_words(text: str) -> list[Token]:

@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from core import cliff
-from core.clipping import clip_by_norm, clip_by_value
 from core.tasks import Recall
 from pages.shared import (
     charts,
@@ -20,14 +19,15 @@ from pages.shared import (
     lesson,
     notebooks,
     order_run,
+    pictures,
     published,
     take_home,
 )
 from pages.shared.cliff_lab import Settings
+from pages.shared.clipping_lesson import DELAY, THRESHOLD, UPDATES
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
 
-DELAY, UPDATES, THRESHOLD = 40, 60, 1.0
 WALL = (5.0, 6.0)  # two places along it, by their w
 TARIFF = 1.1
 
@@ -55,29 +55,18 @@ def direction(_settings: Settings) -> None:
     """One gradient, clipped by norm and by value."""
     degrees = controls.slider(page, "degrees", 0, 90, 20)
     length = controls.slider(page, "longer", 1, 5, 4)
-    angle = math.radians(degrees)
-    gradient = {"g": np.array([length * math.cos(angle), length * math.sin(angle)])}
-    by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
-    turned = math.degrees(math.acos(min(1.0, by_value.cosine)))
+    cut = directions.cut(degrees, length)
     seen = words(
         "direction.text",
         length=length,
         degrees=degrees,
-        by_norm=plain(by_norm.norm_after),
-        by_value=plain(by_value.norm_after),
-        turned=plain(turned),
+        by_norm=plain(cut.by_norm.norm_after),
+        by_value=plain(cut.by_value.norm_after),
+        turned=plain(directions.turned(cut.by_value)),
     )
     picture, text = st.columns([1, 1])
     with picture:
-        charts.show(
-            charts.arrows,
-            frames.arrows(words, directions.lines(gradient["g"], by_norm, by_value)),
-            words,
-            key="direction",
-            alt_text=words("direction.alt"),
-            now=seen,
-            width="content",
-        )
+        pictures.draw_arrows(page, cut, seen)
     with text:
         st.markdown(seen)
 
@@ -108,14 +97,7 @@ def cannot(_settings: Settings) -> None:
         chance=plain(100 / Recall(DELAY).symbols),
     )
     st.markdown(seen)
-    charts.show(
-        charts.vanishing_losses,
-        frames.curves({words("cut.clipped"): found.clipped, words("cut.free"): found.free}),
-        words,
-        key="cannot",
-        alt_text=words("cannot.alt"),
-        now=seen,
-    )
+    pictures.draw_losses(page, found, seen)
 
 
 def cap(_settings: Settings) -> None:
@@ -173,19 +155,11 @@ def at_the_start() -> None:
     story = cliff_lab.story(words, settings, free, clipped)
     surface, reading = st.columns([3, 2], gap="medium")
     with surface:
-        charts.show(
-            cliff_lab.relief(),
-            cliff_lab.descents(settings),
-            words,
-            key=cliff_lab.key(),
-            alt_text=words("surface.alt"),
-            now=words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1])),
-            on_select="rerun",
-        )
+        now = words("surface.now", w=plain(settings.w), b=plain(settings.b), story=" ".join(story[:-1]))
+        pictures.draw_surface(page, settings, now, key=cliff_lab.key(), on_select="rerun")
         st.markdown(words("surface.legend"))
     with reading:
-        for sentence in story:
-            st.markdown(sentence)
+        st.markdown("\n\n".join(story))
         charts.show(
             charts.cliff_norms,
             cliff_lab.norms(words, settings),

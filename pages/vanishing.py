@@ -5,7 +5,6 @@ import math
 import streamlit as st
 
 from core import precision
-from core.arrays import Array
 from core.cells import ACTIVATIONS
 from pages.shared import (
     charts,
@@ -18,6 +17,7 @@ from pages.shared import (
     linear_lesson,
     notebooks,
     path_picture,
+    pictures,
     recall_run,
     stories,
     take_home,
@@ -57,14 +57,7 @@ def update(lab: Lab) -> None:
     st.markdown(words("update.text", count=4 * n, rate=rate))
     if lab.radius > 1:
         st.markdown(words("update.growing"))
-    charts.show(
-        charts.unchanged,
-        frames.lines([Line(name, name, share) for name, share in reach.unchanged.items()]),
-        words,
-        key="update",
-        alt_text=words("update.alt"),
-        now=seen,
-    )
+    pictures.draw_reach(page, reach, seen)
     st.markdown(seen)
 
 
@@ -153,26 +146,11 @@ def saturation(lab: Lab) -> None:
 def gates(lab: Lab) -> None:
     """RNN, LSTM and GRU on the same sequence, and the path through the LSTM's memory alone."""
     cells, units, length, start = gated_lab.choose(page, lab.radius)
-    paths: dict[str, Array] = {}
-    for cell in cells:
-        drawn = start._replace(bias=0.0) if cell == "rnn" else start  # which has no gate to set
-        paths |= gated_lab.path(cell, units, length, drawn, lab.settings.seed)
+    paths = gated_lab.paths(cells, units, length, start, lab.settings.seed)
     ends = [words(f"gates.left.{name}", left=from_log10(path[-1])) for name, path in paths.items()]
     seen = words("gates.text", steps=length, ends=", ".join(ends))
     st.markdown(seen)
-    charts.show(
-        charts.gated,
-        frames.lines(
-            [
-                Line(words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
-                for name, path in paths.items()
-            ]
-        ),
-        words,
-        key="gates",
-        alt_text=words("gates.alt"),
-        now=seen,
-    )
+    pictures.draw_gates(page, paths, seen)
     st.markdown(words("gates.read"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -34,6 +35,19 @@ def lay_out(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / source, path / Path(source).name)
     return folder
+
+
+def lose(page: Page, take: Callable[[], None], limit: int) -> None:
+    """Take the page's server from it, and wait until another one has drawn the page."""
+    received: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
+    take()
+    for _ in range(limit // 50):
+        if received:
+            break
+        page.wait_for_timeout(50)
+    assert received
+    settle(page)
 
 
 def move_the_radius_and_back(page: Page) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.conftest import ROOT, settle, start_server
 
@@ -88,8 +88,8 @@ def test_dragging_the_radius_across_1_turns_the_path_without_the_server(server: 
     assert rises[0] < 0 < rises[-1]
     assert len(sent) == before
     page.mouse.up()
+    page.wait_for_function("location.search !== '?rho=0.9'")
     settle(page)
-    page.wait_for_function("location.search.includes('rho=')")
     assert len(sent) == before + 1
     assert f"ρ = {page.url.split('rho=')[1]}" == shown_radius(page)
     assert rise(page) == pytest.approx(rises[-1], abs=1)
@@ -210,21 +210,19 @@ def test_a_run_trains_live_while_another_visitor_drags(server: str, visit: Visit
     trainer.wait_for_function(
         "seen => document.querySelector('[data-testid=stProgress]').innerText !== seen", arg=seen
     )
-    trainer.get_by_role("button", name="Stop", exact=True).click()
+    trainer.get_by_test_id("stMain").get_by_role("button", name="Stop", exact=True).click()
     trainer.get_by_text("Stopped:").wait_for()
     trainer.get_by_role("button", name="Train", exact=True).wait_for()
 
 
 def start_on_the_cliff(page: Page) -> dict[str, float]:
-    """Where the descent starts, by the boxes, which say the same as the link."""
-    settle(page)
-    shown = {
-        key: float(page.get_by_role("spinbutton", name=name).input_value())
-        for key, name in (("w", "Start at w"), ("b", "and b"))
-    }
+    """Where the descent starts, by the link, which the boxes say as well."""
     linked = {key: float(value[0]) for key, value in parse_qs(urlsplit(page.url).query).items()}
-    assert shown == {"w": 4.75, "b": -2.75} | linked
-    return shown
+    start = {"w": 4.75, "b": -2.75} | linked
+    for key, name in (("w", "Start at w"), ("b", "and b")):
+        expect(page.get_by_role("spinbutton", name=name)).to_have_value(f"{start[key]:g}", timeout=30_000)
+    settle(page)
+    return start
 
 
 def click_on_the_cliff(page: Page, x: float, y: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, WebSocketRoute
 
 from pages.shared.words import read_words
 from tests.conftest import ROOT, settle, start_server
-from tests.deployed import lay_out, move_the_radius_and_back
+from tests.deployed import lay_out, lose, move_the_radius_and_back
 
 pytestmark = pytest.mark.browser
 
@@ -91,11 +91,15 @@ def test_a_server_that_starts_again_is_found_again(tab: Page) -> None:
     try:
         open_page(tab, f"{address}/{LINK}")
         before = shown(tab)
-        process.kill()
-        process.wait()
-        wait_for_connection(tab, "PINGING_SERVER")
-        process, _ = start_server(ROOT / "dashboard.py", ROOT, port=int(address.rsplit(":", 1)[1]))
-        wait_for_connection(tab, "CONNECTED")
+
+        def start_again() -> None:
+            nonlocal process
+            process.kill()
+            process.wait()
+            wait_for_connection(tab, "PINGING_SERVER")
+            process, _ = start_server(ROOT / "dashboard.py", ROOT, port=int(address.rsplit(":", 1)[1]))
+
+        lose(tab, start_again, LIMIT)
         tab.get_by_role("dialog").wait_for(state="detached")
         settle(tab)
         assert shown(tab) == before
@@ -141,6 +145,14 @@ def test_without_its_weights_the_gating_page_says_so_and_others_work(tmp_path: P
         settle(tab)
         assert said.count() == 1
         assert tab.get_by_test_id("stException").count() == 0
+        told = read_words("zh")["gating"]["no_weights"]
+        for name in ("", "gating"):
+            tab.goto(f"{address}/{name}?lang=zh")
+            tab.get_by_role("alert").wait_for()
+            settle(tab)
+            assert tab.get_by_role("alert").inner_text() == told["text"].format(
+                problem=told["missing"].format(file="lstm.npz")
+            )
     finally:
         process.kill()
         process.wait()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import io
 import json
 import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +19,7 @@ from test_pages import open_page, rows, said, settled, warnings, words
 
 from core.attribution import log10_survival
 from core.review_evaluation import highest, rank_correlation
-from core.reviews import WEIGHTS, WeightsError, load
+from core.reviews import REASONS, WEIGHTS, load
 from core.tokens import tokenize
 from pages.shared import reading_lab
 from pages.shared.words import read_words
@@ -299,15 +305,77 @@ def test_a_link_that_makes_no_sense_is_said_once(key: str, value: str) -> None:
     assert len(at.warning) == 1
 
 
-def test_damaged_weights_are_named_and_nothing_else_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged(name: str) -> None:
-        raise WeightsError(f"the weights {name}.npz are damaged")
+def write(folder: Path, content: bytes) -> None:
+    """Other weights than ours, which the index says are right."""
+    (folder / "lstm.npz").write_bytes(content)
+    sums = {"lstm.npz": hashlib.sha256(content).hexdigest()}
+    (folder / "index.json").write_text(json.dumps({"sha256": sums}))
 
+
+def changed(**changes: Any) -> bytes:
+    """Our weights with other arrays."""
+    with np.load(WEIGHTS / "lstm.npz") as stored:
+        arrays = dict(stored) | changes
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "missing": lambda folder: (folder / "lstm.npz").unlink(),
+    "damaged": lambda folder: (folder / "lstm.npz").write_bytes(b"good"),
+    "format": lambda folder: write(folder, changed(format=np.array(2))),
+    "unreadable": lambda folder: write(folder, b"good"),
+    "misfit": lambda folder: write(folder, changed(weight_out=np.ones(3, np.float32))),
+}
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the weights that the pages read."""
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS, folder)
+    monkeypatch.setattr(reading_lab, "load", functools.partial(load, folder=folder))
+    monkeypatch.setattr(reading_lab, "WEIGHTS", folder)
     reading_lab.model.clear()
-    monkeypatch.setattr(reading_lab, "load", damaged)
-    at = open_page("gating")
-    assert [error.value for error in at.error] == [
-        words("gating")["no_weights"].format(problem="the weights lstm.npz are damaged")
-    ]
+    reading_lab.evaluation.clear()
+    yield folder
+    reading_lab.model.clear()
+
+
+def is_said(language: str, reason: str, file: str) -> str:
+    """The sentence that says it, in the language: but for the file's name in letters of its own."""
+    told = read_words(language)["gating"]["no_weights"]
+    sentence: str = told["text"].format(problem=told[reason].format(file=file))
+    if language == "zh":
+        assert file in sentence
+        assert not re.search("[A-Za-z]", sentence.replace(file, ""))
+    return sentence
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("page", ["gating", "overview"])
+@pytest.mark.parametrize("reason", REASONS)
+def test_weights_that_can_t_be_used_are_named_in_the_reader_s_language(
+    weights: Path, reason: str, page: str, language: str
+) -> None:
+    FAULTS[reason](weights)
+    at = open_page(page, lang=language)
+    assert [error.value for error in at.error] == [is_said(language, reason, "lstm.npz")]
+    assert len(at.get("vega_lite_chart")) == (3 if page == "overview" else 0)
     assert not at.get("bidi_component")
-    reading_lab.model.clear()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b"\xff\xfe"], ids=["none", "empty", "half", "not UTF-8"]
+)
+def test_figures_that_can_t_be_read_are_named_in_the_reader_s_language(
+    weights: Path, content: bytes | None, language: str
+) -> None:
+    file = weights / "evaluation.json"
+    file.unlink() if content is None else file.write_bytes(content)
+    at = open_page("gating", lang=language)
+    reason = "missing" if content is None else "damaged"
+    assert [error.value for error in at.error] == [is_said(language, reason, "evaluation.json")]
+    assert not at.get("bidi_component")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import Page
 from streamlit.testing.v1 import AppTest
 from test_axe import violations
-from test_pages import open_page, warnings
+from test_pages import chart, open_page, rows, warnings
 
 from core.bptt import unroll
 from core.cells import GRU, LSTM, RNN
@@ -139,6 +140,38 @@ def test_who_leaves_finds_the_page_as_the_question_has_it(name: str, number: int
     assert warnings(at) == []
     if "tab" in question.view:
         assert at.session_state[f"{name}-tab"] == question.view["tab"]
+
+
+def drawn(at: AppTest) -> dict[str, pd.DataFrame]:
+    """The rows of each chart, by what it says that it is."""
+    found = {chart(at, k).alt: rows(at, k) for k in range(len(at.get("vega_lite_chart")))}
+    assert len(found) == len(at.get("vega_lite_chart"))
+    return found
+
+
+def strips(at: AppTest) -> list[dict[str, Any]]:
+    """What the browser is given of each text whose words are coloured; no matter where it stands."""
+    sent = [json.loads(element.proto.json) for element in at.get("bidi_component")]
+    return [
+        {key: strip[key] for key in ("pieces", "words", "diverging")}
+        | {"colour": [strip["names"][key] for key in ("legend", "low", "high")]}
+        for strip in sent
+        if "pieces" in strip
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("name", "number", "question"), EVERY)
+def test_the_picture_of_an_answer_is_the_one_to_which_the_lesson_leads(
+    name: str, number: int, question: Question, language: str
+) -> None:
+    lesson = open_page(name, present=str(number), phase="reveal", lang=language)
+    page = open_page(name, **question.view, lang=language)
+    if name == "gating":
+        assert strips(lesson) == strips(page)[-1:]  # the one of the section, where that has one
+    else:
+        ((alt_text, picture),) = drawn(lesson).items()
+        pd.testing.assert_frame_equal(picture, drawn(page)[alt_text], check_exact=True)
 
 
 @pytest.mark.parametrize(

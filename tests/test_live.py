@@ -63,3 +63,21 @@ def test_a_live_training_that_gets_no_turn_says_that_it_waits() -> None:
     assert (busy.waits, patient.waits) == (False, True)
     assert told(words, "Update 7", [busy]) == "Update 7"
     assert told(words, "Update 7", [patient]) == f"Update 7 · {words('live.turns')}"
+
+
+def test_a_tick_is_as_many_times_as_long_as_there_are_trainings() -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[SimpleNamespace]:
+        begun.set()
+        over.wait(60)
+        yield an_update()
+
+    with ThreadPoolExecutor(1) as reader:
+        other = reader.submit(run_of(slow()).advance, 0.01)
+        begun.wait(60)
+        start = time.monotonic()
+        run_of(iter(())).advance(0.1)
+        assert time.monotonic() - start >= 0.2
+        over.set()
+        other.result()

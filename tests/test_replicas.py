@@ -26,6 +26,7 @@ from tests.deployed import (
     DEPLOY,
     RENDERS,
     lay_out,
+    lose,
     move_the_radius_and_back,
     pick_a_word_and_the_one_before,
 )
@@ -108,19 +109,6 @@ def lab(running: Lab) -> Lab:
 def replica_of(page: Page) -> str:
     """The replica that the browser stays with."""
     return next(str(cookie.get("value")) for cookie in page.context.cookies() if cookie["name"] == "replica")
-
-
-def lose(page: Page, take: Callable[[], None], limit: int) -> None:
-    """Take the page's replica from it, and wait until another one has drawn the page."""
-    received: list[object] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
-    take()
-    for _ in range(limit // 50):
-        if received:
-            break
-        page.wait_for_timeout(50)
-    assert received
-    settle(page)
 
 
 def shown(page: Page) -> tuple[str, str]:

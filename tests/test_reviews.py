@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import pickle
 import shutil
 import time
 import zipfile
@@ -563,14 +564,15 @@ def folder(tmp_path):
 
 def refused(folder, damage):
     damage(folder)
-    with pytest.raises(WeightsError, match=r"lstm\.npz") as error:
+    with pytest.raises(WeightsError, match=r"^the weights' file lstm\.npz ") as error:
         load("lstm", folder)
+    assert error.value.file == "lstm.npz"
     assert "\n" not in str(error.value)
-    return str(error.value)
+    return error.value.reason
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "reason"),
     [
         pytest.param(lambda f: (f / "lstm.npz").unlink(), "missing", id="no-file"),
         pytest.param(lambda f: (f / "index.json").unlink(), "missing", id="no-index"),
@@ -585,8 +587,8 @@ def refused(folder, damage):
         pytest.param(lambda f: flip(f / "lstm.npz"), "damaged", id="one-bit"),
     ],
 )
-def test_a_file_that_is_missing_or_damaged_is_named(folder, damage, said):
-    assert said in refused(folder, damage)
+def test_a_file_that_is_missing_or_damaged_is_named(folder, damage, reason):
+    assert refused(folder, damage) == reason
 
 
 @pytest.mark.parametrize("index", ["[]", "null", '{"sha256": null}', '{"sha256": []}', "1"])
@@ -647,8 +649,9 @@ def saved(array):
 
 
 def told(content):
-    with pytest.raises(WeightsError, match=r"^the weights of lstm ") as error:
+    with pytest.raises(WeightsError, match=r"^the weights' file lstm\.npz ") as error:
         unpacked("lstm", content)
+    assert error.value.reason in ("format", "unreadable", "misfit")
     return str(error.value)
 
 
@@ -663,7 +666,13 @@ def test_bytes_that_are_anything_else_are_refused(content):
 
 
 def test_a_format_of_another_number_is_said():
-    assert told(rewritten(format=np.array(2))) == "the weights of lstm are of another format"
+    assert told(rewritten(format=np.array(2))) == "the weights' file lstm.npz is of another format"
+
+
+def test_what_is_wrong_with_a_file_survives_a_pickle():
+    error = pickle.loads(pickle.dumps(WeightsError("lstm.npz", "damaged")))
+    assert (error.file, error.reason) == ("lstm.npz", "damaged")
+    assert str(error) == "the weights' file lstm.npz is damaged"
 
 
 @pytest.mark.parametrize("name", ["", "LSTM", "../lstm", "zh-lstm"])

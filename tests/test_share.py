@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 from streamlit.testing.v1 import AppTest
 
 from pages.shared.share import KEY, LONGEST, qr_code
@@ -53,10 +53,11 @@ def test_the_link_is_the_address_bar_s_after_controls_were_moved(
     for steps in (300, 400):
         page.get_by_role("spinbutton", name="Steps back").fill(str(steps))
         dialog = open_share(page)  # this leaves the box, which sends its number, not yet in the link
-        page.wait_for_function(f"location.search === '?rho=1.09&steps={steps}'")
+        link = f"{server}/explosion?rho=1.09&steps={steps}"
+        page.wait_for_url(link)
+        expect(dialog.get_by_role("textbox")).to_have_value(link, timeout=30_000)
         settle(page)
-        assert shown_link(dialog) == page.url == f"{server}/explosion?rho=1.09&steps={steps}"
-        assert scanned(dialog) == page.url
+        assert scanned(dialog) == link
         page.keyboard.press("Escape")
         dialog.wait_for(state="detached")
 

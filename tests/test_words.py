@@ -20,7 +20,7 @@ SOURCES = [ROOT / "dashboard.py", *(ROOT / "pages").rglob("*.py")]
 
 BOLD = "**"
 PROSE = re.compile(r"[^\W\d_]+ [^\W\d_]+")  # two words, a space between
-MARKUP = {"HTML", "CSS", "JS"}  # constants that hold no words
+MARKUP = {"HTML"}  # constants that hold no words
 TASK_NAMES = {"smart tanh", "basic tanh"}  # the paper's own, as its results file has them
 EVALUATION_KEYS = {
     *("auc, middling words", "opening with deletion", "contribution with deletion"),

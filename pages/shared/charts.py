@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from core.precision import PRECISIONS
@@ -32,6 +33,7 @@ LIVE_RADIUS = f"(toNumber({SIGNAL}) > 0 ? toNumber({SIGNAL}) : datum.radius)"
 HEIGHT = 430
 FEW_DECADES = 2  # on an axis of less, numbers between the powers of ten are ticked, too
 NARROW = 480  # pixels: a legend has two columns on what is narrower
+INK = "luminance(background) > 0.5 ? '#5b6572' : '#e6eaf1'"  # Streamlit's grey has 3.7:1 on white
 CROWDED = 0.06  # of the picture's half height: with less room than this, a limit's name covers others
 
 SIZED: Mapping[str, Callable[[float], float]] = {
@@ -67,9 +69,11 @@ def show(
     new rows and another `now` it draws in place. What is selected in the chart, where that calls for a
     rerun, stands in the session's state under `key`.
     """
-    spec = _specification(draw, tuple(frame.dtypes.astype(str).items()), words, scale)
-    said = pd.DataFrame({"number": [1], "sentence": [plain_text(now)]})
-    drawn = {**spec, "datasets": {ROWS: frame, NOW: said}}
+    columns = tuple(zip(frame.columns, map(str, frame.dtypes), strict=True))
+    spec = _specification(draw, columns, words, scale)
+    # As Arrow tables, which are what is sent: of a frame Streamlit makes one in two to ten times the time.
+    said = pa.table({"number": [1], "sentence": [plain_text(now)]})
+    drawn = {**spec, "datasets": {ROWS: pa.table(dict(frame.items())), NOW: said}}
     st.vega_lite_chart(drawn, key=key, alt=alt_text, width=width, on_select=on_select)
 
 
@@ -89,6 +93,8 @@ def _specification(
             layer["data"] = _as_text(datasets[layer["data"]["name"]])
     spec.pop("$schema")
     spec["data"] = {"name": ROWS}  # Streamlit takes unnamed data for the only dataset that has a name
+    for part in ("axis", "legend", "header"):
+        spec["config"].setdefault(part, {}).update(labelColor={"expr": INK}, titleColor={"expr": INK})
     spec["config"].setdefault("mark", {})["aria"] = False  # hundreds of descriptions; one sentence says it
     spec = _with_sentence(spec)
     return spec if scale == 1 else _scaled(spec, scale)
@@ -446,17 +452,21 @@ def cliff(
 ) -> Chart:
     """Two descents over the error surface, with spots to click.
 
-    `frame` has layer (start, free, clipped), w, b, y. `surface` has w, b, b2, y, side, and is part of the
-    specification: the darker, the more contours lie below, as many sheets of one colour on each other.
-    `labels` has w, b, text, and is part of it, too.
+    `frame` has layer (start, free, clipped), w, b, y. `surface` has level, side, edge, contour (the b at
+    evenly spaced w), and is part of the specification: the darker, the more contours lie below, as many
+    sheets of one colour on each other. `labels` has w, b, text, and is part of it, too.
     """
     scales = [alt.Scale(domain=list(edges), nice=False) for edges in view]
     x = alt.X("w:Q", title=words("axis.w"), scale=scales[0], axis=alt.Axis(grid=False))
     y = alt.Y("b:Q", title=words("axis.b"), scale=scales[1], axis=alt.Axis(grid=False))
+    last = len(surface["contour"].iloc[0]) - 1
     levels = (
         alt.Chart(surface)
+        .transform_calculate(column=f"sequence({last + 1})")
+        .transform_flatten(["column", "contour"], ["column", "b"])
+        .transform_calculate(w=f"{view[0][0]} + {(view[0][1] - view[0][0]) / last} * datum.column")
         .mark_area(opacity=0.07, line={"strokeWidth": 0.7, "opacity": 0.6})
-        .encode(x=x, y=y, y2="b2:Q", detail=["y:N", "side:N"], color=meaning("decaying"))
+        .encode(x=x, y=y, y2="edge:Q", detail=["level:N", "side:N"], color=meaning("decaying"))
     )
     names = (
         alt.Chart(labels).mark_text(fontSize=12, dy=-7).encode(x=x, y=y, text="text:N", color=meaning("text"))

@@ -102,16 +102,16 @@ def relief() -> Callable[[pd.DataFrame, Words], charts.Chart]:
 
 
 def surface() -> pd.DataFrame:
-    """w, b, b2, y, side: for each level y of log10 E, the part of each column where the error is above it.
+    """level, side, edge, contour: from each contour to that edge of the picture the error is above 10^level.
 
-    σ(x_50) rises with b, so that at each w the error is above a level below one b and above another:
-    the two edges are its contours.
+    A contour is the b at each of COLUMNS places along w. σ(x_50) rises with b, so that at each w the error
+    is above a level below one b and above another.
     """
     w = np.linspace(*VIEW_W, COLUMNS)
     b = np.linspace(VIEW_B[0] - 3, VIEW_B[1] + 3, ROWS)
     found = cliff.error(w[:, None], b)
     said = cliff.TARGET + np.sign(found.d_b) * np.sqrt(found.value)
-    parts = []
+    contours = []
     for level in LEVELS:
         away = 10 ** (level / 2)
         for side, edge, wanted in (
@@ -120,18 +120,20 @@ def surface() -> pd.DataFrame:
         ):
             if 0 < wanted < 1:
                 contour = np.clip([np.interp(wanted, column, b) for column in said], *VIEW_B).round(3)
-                parts.append(pd.DataFrame({"w": w, "b": contour, "b2": edge, "y": level, "side": side}))
-    return pd.concat(parts, ignore_index=True)
+                contours.append({"level": level, "side": side, "edge": edge, "contour": contour.tolist()})
+    return pd.DataFrame(contours)
 
 
 def labels(drawn: pd.DataFrame) -> pd.DataFrame:
     """w, b, text: the error of some contours of the surface, where there is room beside them."""
-    parts = [
-        drawn[(drawn["side"] == side) & (drawn["w"] == w) & drawn["y"].isin(levels)]
+    columns = np.linspace(*VIEW_W, COLUMNS).tolist()
+    found = [
+        {"w": w, "b": contour["contour"][columns.index(w)], "text": f"{10 ** contour['level']:.2g}"}
         for side, (w, levels) in LABELLED.items()
+        for contour in drawn.to_dict("records")
+        if contour["side"] == side and contour["level"] in levels
     ]
-    found = pd.concat(parts, ignore_index=True)
-    return found[["w", "b"]].assign(text=[f"{10**level:.2g}" for level in found["y"]])
+    return pd.DataFrame(found)
 
 
 def descents(settings: Settings) -> pd.DataFrame:

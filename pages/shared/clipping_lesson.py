@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from core.clipping import clip_by_norm, clip_by_value
-from pages.shared import charts, cliff_lab, compute, directions, frames
+from pages.shared import cliff_lab, compute, directions, pictures
 from pages.shared.cliff_lab import START, VIEW_W, Settings
 from pages.shared.frame import Page
-from pages.shared.lesson import Answer, Question, scale
+from pages.shared.lesson import Answer, Question
 from pages.shared.numbers import plain
 
 CLIFF = Settings(START["w"], START["b"], 0.1, 1.0, "norm")
@@ -32,9 +27,8 @@ def leap() -> Answer:
 
 def turned() -> Answer:
     """Which way of clipping turns the gradient."""
-    gradient = _gradient()
-    by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
-    angles = [math.degrees(math.acos(min(1.0, found.cosine))) for found in (by_norm, by_value)]
+    cut = directions.cut(DEGREES, LONGER)
+    angles = [directions.turned(found) for found in (cut.by_norm, cut.by_value)]
     turns = [angle > STRAIGHT for angle in angles]
     right = {(False, False): "neither", (True, False): "norm", (False, True): "value"}.get(
         (turns[0], turns[1]), "both"
@@ -52,49 +46,16 @@ def cannot() -> Answer:
     return Answer(right, values | {"largest": largest, "threshold": threshold})
 
 
-def _gradient() -> dict[str, np.ndarray]:
-    angle = math.radians(DEGREES)
-    return {"g": np.array([LONGER * math.cos(angle), LONGER * math.sin(angle)])}
-
-
 def show_cliff(page: Page, now: str) -> None:
-    charts.show(
-        cliff_lab.relief(),
-        cliff_lab.descents(CLIFF),
-        page.words,
-        key="lesson-cliff",
-        alt_text=page.words("surface.alt"),
-        now=now,
-        scale=scale(page),
-    )
+    pictures.draw_surface(page, CLIFF, now, key="lesson-cliff")
 
 
 def show_directions(page: Page, now: str) -> None:
-    gradient = _gradient()
-    by_norm, by_value = clip_by_norm(gradient, 1.0), clip_by_value(gradient, 1.0)
-    charts.show(
-        charts.arrows,
-        frames.arrows(page.words, directions.lines(gradient["g"], by_norm, by_value)),
-        page.words,
-        key="direction",
-        alt_text=page.words("direction.alt"),
-        now=now,
-        width="content",
-        scale=scale(page),
-    )
+    pictures.draw_arrows(page, directions.cut(DEGREES, LONGER), now)
 
 
 def show_losses(page: Page, now: str) -> None:
-    found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
-    charts.show(
-        charts.vanishing_losses,
-        frames.curves({page.words("cut.clipped"): found.clipped, page.words("cut.free"): found.free}),
-        page.words,
-        key="cannot",
-        alt_text=page.words("cannot.alt"),
-        now=now,
-        scale=scale(page),
-    )
+    pictures.draw_losses(page, compute.vanishing_pair(DELAY, UPDATES, THRESHOLD), now)
 
 
 CLIPPING = (

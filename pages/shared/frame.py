@@ -17,6 +17,7 @@ from pages.shared.share import share
 from pages.shared.words import Words
 
 DAY = 86_400  # seconds
+LARGE = 1.4  # times the size on the page, for the last row
 
 SCRIPTS = {
     "overview": "dashboard.py",
@@ -36,6 +37,11 @@ class Page:
     asked: Asked | None  # the question of its lesson
     beside_title: DeltaGenerator
     notices: DeltaGenerator
+
+    @property
+    def scale(self) -> float:
+        """How many times as large a picture is drawn as it is on the page."""
+        return LARGE if self.asked and self.asked.mode == PRESENT else 1.0
 
     def complain(self, key: str, **values: object) -> None:
         """Say in one sentence, above the controls, what was wrong and what is shown instead."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,14 @@ def make_cell(
         return lstm(inputs, units, rng=rng, recurrence=recurrence, radius=radius, dtype=dtype)
     gru = functools.partial(GRU.create, update_bias=bias, longest=longest)
     return gru(inputs, units, rng=rng, recurrence=recurrence, radius=radius, dtype=dtype)
+
+
+def paths(cells: Sequence[str], units: int, length: int, start: Start, seed: int) -> dict[str, Array]:
+    """Those of `path` for several of CELLS, by their names; an RNN has no gate for the bias to set."""
+    found: dict[str, Array] = {}
+    for name in cells:
+        found |= path(name, units, length, start._replace(bias=0.0) if name == "rnn" else start, seed)
+    return found
 
 
 @st.cache_data(max_entries=compute.ENTRIES, show_spinner=False)

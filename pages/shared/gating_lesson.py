@@ -7,7 +7,7 @@ import numpy as np
 from core.review_evaluation import highest
 from pages.shared import reading_lab
 from pages.shared.frame import Page
-from pages.shared.lesson import Answer, Question, scale
+from pages.shared.lesson import Answer, Question
 from pages.shared.numbers import plain
 from pages.shared.reading_lab import Choice, Seen, marked, signed
 from pages.shared.words import Words
@@ -17,6 +17,7 @@ WORDS = ("amazing", "cereal", "breakfast", "buying")  # of the book's review
 KEPT = 0.3
 LITTLE, MUCH = 0.25, 1.0  # of the rating
 ENGLISH = Words("en", "gating")  # which the networks read
+BOOK, MARKS = marked(ENGLISH("texts.book"))
 SAID, DENIED = ENGLISH("fails.bad"), ENGLISH("fails.not_bad")
 
 
@@ -75,11 +76,7 @@ def _read(text: str) -> Seen:
 
 
 def _book() -> Seen:
-    return _read(_text())
-
-
-def _text() -> str:
-    return marked(ENGLISH("texts.book"))[0]
+    return _read(BOOK)
 
 
 def _most_open() -> Seen:
@@ -88,10 +85,10 @@ def _most_open() -> Seen:
     return reading_lab.seen(of.model, of.text, [bool(keep) for keep in kept])
 
 
-def _strip(page: Page, of: Seen, quantity: str) -> None:
-    choice = Choice(of.text, (), NETWORK, "economy", quantity, None, False)
+def _strip(page: Page, of: Seen, quantity: str, marks: tuple[tuple[int, int], ...] = ()) -> None:
+    choice = Choice(of.text, marks, NETWORK, "economy", quantity, None, False)
     reading_lab.draw(
-        page, choice, of, key="lesson-strip", picked=None, on_pick=_nothing, large=scale(page) > 1
+        page, choice, of, key="lesson-strip", picked=None, on_pick=_nothing, large=page.scale > 1
     )
 
 
@@ -100,11 +97,11 @@ def _nothing(_which: int) -> None:
 
 
 def show_openings(page: Page, _now: str) -> None:
-    _strip(page, _book(), "opening")
+    _strip(page, _book(), "opening", MARKS)
 
 
 def show_crossed(page: Page, _now: str) -> None:
-    _strip(page, _most_open(), "contribution")
+    _strip(page, _most_open(), "opening", MARKS)
 
 
 def show_denied(page: Page, _now: str) -> None:

@@ -19,7 +19,6 @@ from pages.shared.lesson_card import Card, Option, lesson_card
 from pages.shared.words import Words
 
 CARD = "lesson-card"
-LARGE = 1.4  # times the size on the page, for the last row
 FOLLOWS = {"explosion": "clipping", "clipping": "vanishing", "vanishing": "gating", "gating": "overview"}
 
 
@@ -76,11 +75,6 @@ def ask(page: Page, questions: Sequence[Question]) -> None:
 def say(words: Words, question: Question, part: str) -> str:
     """A part of what there is to say of a question, with its numbers."""
     return words(f"lesson.{question.name}.{part}").format(**question.answer().values)
-
-
-def scale(page: Page) -> float:
-    """How many times as large a picture of the lesson is as it is on the page."""
-    return LARGE if page.asked and page.asked.mode == PRESENT else 1.0
 
 
 def _lead(page: Page, asked: Asked, questions: Sequence[Question]) -> None:

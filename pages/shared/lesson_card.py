@@ -6,10 +6,11 @@ A component, since Streamlit's own elements come in one size, and a class sits i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
+
+from pages.shared.component import component
 
 HTML = """
 <div id="card">
@@ -24,12 +25,7 @@ HTML = """
 </div>
 """
 
-_mount = st.components.v2.component(
-    "lesson_card",
-    html=HTML,
-    css=Path(__file__).with_name("lesson_card.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("lesson_card.js").read_text(encoding="utf-8"),
-)
+_mount = component("lesson_card", HTML)
 
 
 class Option(NamedTuple):

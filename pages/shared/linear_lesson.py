@@ -6,10 +6,9 @@ import math
 
 from core import precision
 from core.arrays import Array
-from pages.shared import charts, compute, frames, gated_lab, linear_lab, path_picture
+from pages.shared import compute, gated_lab, linear_lab, path_picture, pictures
 from pages.shared.frame import Page
-from pages.shared.frames import Line
-from pages.shared.lesson import Answer, Question, scale
+from pages.shared.lesson import Answer, Question
 from pages.shared.linear_lab import SEED, STEPS
 from pages.shared.numbers import from_log10, plain, power_of_ten
 
@@ -96,33 +95,20 @@ def _reach(rate: float) -> int:
 def paths(bias: float) -> dict[str, Array]:
     """log10 of the gradients' norms by steps back, through each cell and through the LSTM's memory."""
     start = gated_lab.Start("uniform", bias, 1.0, LENGTH)
-    found: dict[str, Array] = {}
-    for name in gated_lab.CELLS:
-        own = start._replace(bias=0.0) if name == "rnn" else start  # which has no gate to set
-        found |= gated_lab.path(name, UNITS, LENGTH, own, SEED)
-    return found
+    return gated_lab.paths(gated_lab.CELLS, UNITS, LENGTH, start, SEED)
 
 
 def show_growing(page: Page, now: str) -> None:
-    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), [now], scale=scale(page))
+    path_picture.draw_path(page, linear_lab.made("gaussian", GROWING), [now])
 
 
 def show_transient(page: Page, now: str) -> None:
-    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), [now], scale=scale(page))
+    path_picture.draw_path(page, linear_lab.made("non-normal", DECAYING), [now])
 
 
 def show_reach(page: Page, now: str, rate: float = 0.1) -> None:
     lab = linear_lab.made("gaussian", DECAYING)
-    found = compute.reach(lab.W, lab.gradient, FARTHEST, rate, SEED)
-    charts.show(
-        charts.unchanged,
-        frames.lines([Line(name, name, share) for name, share in found.unchanged.items()]),
-        page.words,
-        key="update",
-        alt_text=page.words("update.alt"),
-        now=now,
-        scale=scale(page),
-    )
+    pictures.draw_reach(page, compute.reach(lab.W, lab.gradient, FARTHEST, rate, SEED), now)
 
 
 def show_faster(page: Page, now: str) -> None:
@@ -130,19 +116,7 @@ def show_faster(page: Page, now: str) -> None:
 
 
 def show_cells(page: Page, now: str) -> None:
-    lines = [
-        Line(page.words(f"gates.{name}"), "lstm" if name == "memory" else name, path)
-        for name, path in paths(BIAS).items()
-    ]
-    charts.show(
-        charts.gated,
-        frames.lines(lines),
-        page.words,
-        key="gates",
-        alt_text=page.words("gates.alt"),
-        now=now,
-        scale=scale(page),
-    )
+    pictures.draw_gates(page, paths(BIAS), now)
 
 
 EXPLOSION = (

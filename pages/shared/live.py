@@ -2,8 +2,9 @@
 
 So the page stays usable while they run, and so do other visitors' pages: a tick works for a part of
 the time between it and the next, in chunks with a rest after each, and of all visitors' runs one computes
-at a time, however many there are. Their own clock counts what the processor worked for them: it stands
-still while they are out of sight, and others who are busy cost them nothing of it.
+at a time, however many there are. The more there are, the longer a tick, so that together they draw no
+more often: drawing costs the server as much as computing. Their own clock counts what the processor worked
+for them: it stands still while they are out of sight, and others who are busy cost them nothing of it.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ TICK = 0.25  # seconds between two ticks
 WORK = 0.15  # of which so many are worked, rested, or waited for one's turn
 CHUNK = 0.02  # worked at a stretch
 REST = 0.005  # after it; as long as Python lets a thread keep the others waiting
+MOST_SHARERS = 8  # that make a tick longer: who stops a run waits for its end
 RECENT = 20  # updates over which accuracy is averaged
 LEARNED = 0.99
 
 _turn = threading.Lock()  # held by the run that computes, of all runs in the process
+_at_work: set[int] = set()  # the threads in which a tick is under way
 
 
 @dataclass
@@ -81,16 +84,20 @@ class Run:
         self.ended = self.ended or "stopped"
 
     def advance(self, seconds: float = WORK) -> None:
-        """As many updates as fit into so many seconds, a chunk at a time, in turns with others' runs."""
+        """As many updates as fit into so many seconds, a chunk at a time.
+
+        With others' runs under way it takes its turns with them, for as many times as long as there are.
+        """
         start, waited = time.monotonic(), 0.0
-        while self.ended is None and (left := start + seconds - time.monotonic()) > 0:
-            asked = time.monotonic()
-            with _turn_within(left) as mine:
-                waited += time.monotonic() - asked
-                if mine:
-                    self._work(CHUNK)
-                    time.sleep(REST)
-        self.waits = waited > seconds / 2
+        with _sharing():
+            while self.ended is None and (left := start + seconds * _sharers() - time.monotonic()) > 0:
+                asked = time.monotonic()
+                with _turn_within(left) as mine:
+                    waited += time.monotonic() - asked
+                    if mine:
+                        self._work(CHUNK)
+                        time.sleep(REST)
+        self.waits = waited > (time.monotonic() - start) / 2
 
     def _work(self, seconds: float) -> None:
         """As many updates as fit into so many seconds, without a pause, and one at least."""
@@ -115,6 +122,21 @@ def told(words: Words, progress: str, runs: Iterable[Run]) -> str:
     """How far runs have come, and that they wait for others' where they do."""
     waiting = any(run.waits and run.ended is None for run in runs)
     return f"{progress} · {words('live.turns')}" if waiting else progress
+
+
+def _sharers() -> int:
+    return min(len(_at_work), MOST_SHARERS)
+
+
+@contextmanager
+def _sharing() -> Iterator[None]:
+    """Count as one of those who are at work."""
+    me = threading.get_ident()
+    _at_work.add(me)
+    try:
+        yield
+    finally:
+        _at_work.discard(me)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def zero_from(log10_path: Array) -> int:
     return int(np.argmax(zero)) if zero.any() else len(log10_path)
 
 
-def draw_path(page: Page, lab: Lab, story: Sequence[str], *, scale: float = 1.0) -> None:
+def draw_path(page: Page, lab: Lab, story: Sequence[str]) -> None:
     """The main picture: the gradient's path on a log scale; to a screen reader it tells the story."""
     with st.container(key=f"{page.name}-picture"):
         charts.show(
@@ -82,7 +82,7 @@ def draw_path(page: Page, lab: Lab, story: Sequence[str], *, scale: float = 1.0)
             key=f"{page.name}-path",
             alt_text=page.words("alt_path"),
             now="\n".join([*story, *_dead(page.words, lab)]),
-            scale=scale,
+            scale=page.scale,
         )
 
 

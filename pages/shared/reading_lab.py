@@ -92,8 +92,14 @@ def model(name: str) -> ReviewModel:
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def evaluation() -> dict[str, Any]:
-    """What `core.make_weights` measured on the test texts."""
-    found: dict[str, Any] = json.loads((WEIGHTS / "evaluation.json").read_text(encoding="utf-8"))
+    """What `core.make_weights` measured on the test texts; WeightsError where that is missing or damaged."""
+    file = WEIGHTS / "evaluation.json"
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise WeightsError(file.name, "missing") from None
+    except ValueError:
+        raise WeightsError(file.name, "damaged") from None
     return found
 
 
@@ -103,10 +109,15 @@ def weights_are_there(page: Page) -> bool:
         evaluation()
         for name in NAMES:
             model(name)
-    except (WeightsError, OSError, ValueError) as error:
-        st.error(page.words("no_weights", problem=str(error)))
+    except WeightsError as error:
+        st.error(told_of_weights(page.words, error))
         return False
     return True
+
+
+def told_of_weights(words: Words, error: WeightsError) -> str:
+    """What is wrong with the weights, in a sentence in the reader's language."""
+    return words("no_weights.text", problem=words(f"no_weights.{error.reason}", file=error.file))
 
 
 def choose(page: Page) -> Choice:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import segno
 import streamlit as st
 
+from pages.shared.component import component
 from pages.shared.words import Words
 
 KEY = "share-link"
@@ -28,54 +29,8 @@ HTML = """
 </div>
 """
 
-CSS = """
-.share { color: var(--st-text-color); font-family: var(--st-font); font-size: var(--st-base-font-size);
-  display: flex; flex-wrap: wrap; gap: 1rem 2rem; justify-content: space-between; }
-.share .link { flex: 1 1 16rem; max-width: 28rem; }
-.share .code { flex: 1 1 18rem; max-width: 74vh; }
-.share textarea { box-sizing: border-box; width: 100%; resize: vertical; padding: 0.5rem 0.75rem;
-  font-family: var(--st-code-font); font-size: 0.9em; overflow-wrap: anywhere;
-  color: inherit; background: var(--st-secondary-background-color);
-  border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); }
-.share button { font: inherit; cursor: pointer; min-height: 2.5rem; margin: 0.5rem 0;
-  padding: 0.25rem 0.75rem; color: inherit; background: var(--st-background-color);
-  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); }
-.share button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }
-.share :focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
-.share p { margin: 0; min-height: 1.5em; }
-.share img { display: block; width: 100%; border-radius: var(--st-base-radius); }
-.share [hidden] { display: none; }
-"""
-
-JS = """
-export default function ({ data, parentElement, setStateValue }) {
-  const find = selector => parentElement.querySelector(selector)
-  const link = location.href, field = find("textarea"), said = find("[role=status]")
-  const { names, code } = data, known = data.link === link
-  if (!known) setStateValue("link", link)
-  field.value = link
-  field.setAttribute("aria-label", names.link)
-  const image = find("img"), without = find(".code p")
-  image.hidden = !known || code === null
-  image.alt = names.code
-  if (code === null) image.removeAttribute("src")
-  else image.src = code
-  without.hidden = !known || code !== null
-  without.textContent = names.without
-  const button = find("button")
-  button.textContent = names.copy
-  button.onclick = async () => {
-    field.select() // what can't be copied for the reader is ready for their own Ctrl+C
-    const copied = navigator.clipboard // browsers have it on https and on this machine only
-      ? await navigator.clipboard.writeText(link).then(() => true, () => false)
-      : document.execCommand("copy")
-    said.textContent = copied ? names.copied : names.by_hand
-  }
-}
-"""
-
 # Without a shadow tree: the dialog keeps the Tab key to itself, and sees no button in one.
-_mount = st.components.v2.component("share", html=HTML, css=CSS, js=JS, isolate_styles=False)
+_mount = component("share", HTML, isolate_styles=False)
 
 
 @st.fragment

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
+
+from pages.shared.component import component
 
 HTML = """
 <div id="text" role="group" dir="auto" aria-describedby="hint"></div>
@@ -32,12 +33,7 @@ HTML = """
 
 UNSENDABLE = re.compile("[\0\ud800-\udfff]")  # a NUL cuts a copied text short; a lone surrogate has no UTF-8
 
-_mount = st.components.v2.component(
-    "word_strip",
-    html=HTML,
-    css=Path(__file__).with_name("word_strip.css").read_text(encoding="utf-8"),
-    js=Path(__file__).with_name("word_strip.js").read_text(encoding="utf-8"),
-)
+_mount = component("word_strip", HTML)
 
 
 class StripWord(NamedTuple):
