@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pages.shared.words import read_words
-from tests.conftest import ROOT, free_port, settle, start_server
+from tests.conftest import ROOT, START_LIMIT, free_port, settle, start_server
 from tests.deployed import (
     DEPLOY,
     RENDERS,
@@ -56,8 +57,11 @@ class Lab:
             self.processes |= dict(zip(down, pool.map(self._start_replica, down), strict=True))
         if "proxy" not in self.processes:
             self._start_proxy()
-        while {self.given() for _ in range(4)} != set(NAMES):
-            pass
+        for _ in range(START_LIMIT * 10):
+            if {self.given() for _ in range(4)} == set(NAMES):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"HAProxy gave readers no two replicas in {START_LIMIT} seconds")
 
     def _start_replica(self, name: str) -> subprocess.Popen[bytes]:
         process, address = start_server(
