@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
+import signal
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,6 +108,44 @@ def test_a_server_that_starts_again_is_found_again(tab: Page) -> None:
         assert shown(tab) == before
         move_the_radius_and_back(tab)
         assert shown(tab)[1] == before[1]  # every number, by a server that is new to this page
+    finally:
+        process.kill()
+        process.wait()
+
+
+def drawing(browser: Browser) -> list[int]:
+    """The processes in which the browser's tabs run."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    return [process["id"] for process in found if process["type"] == "renderer"]
+
+
+def test_a_tab_that_slept_while_its_server_started_again_wakes_to_the_same_view(
+    browser: Browser, tab: Page
+) -> None:
+    process, address = start_server(ROOT / "dashboard.py", ROOT)
+    try:
+        open_page(tab, f"{address}/{LINK}")
+        before, tabs = shown(tab), drawing(browser)
+        assert tabs
+
+        def sleep_and_wake() -> None:
+            nonlocal process
+            for each in tabs:
+                os.kill(each, signal.SIGSTOP)
+            try:
+                process.kill()
+                process.wait()
+                process, _ = start_server(ROOT / "dashboard.py", ROOT, port=int(address.rsplit(":", 1)[1]))
+                time.sleep(DROP)
+            finally:
+                for each in tabs:
+                    os.kill(each, signal.SIGCONT)
+
+        lose(tab, sleep_and_wake, LIMIT)
+        tab.get_by_role("dialog").wait_for(state="detached")
+        assert shown(tab) == before
+        move_the_radius_and_back(tab)
+        assert shown(tab)[1] == before[1]
     finally:
         process.kill()
         process.wait()
