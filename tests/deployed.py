@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.conftest import ROOT, free_port, settle, start_server
+from tests.conftest import ROOT, START_LIMIT, free_port, settle, start_server
 
 DEPLOY = ROOT / "deploy"
 NAMES = ("replica-1", "replica-2")  # as the cookie says it
@@ -27,6 +28,7 @@ class Lab:
     """Replicas behind HAProxy; a killed one can be started again in its place."""
 
     haproxy: str
+    log: Path  # of HAProxy
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in NAMES})
     address: str = field(default_factory=lambda: f"http://127.0.0.1:{free_port()}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -40,8 +42,11 @@ class Lab:
             self.processes |= dict(zip(down, pool.map(self._start_replica, down), strict=True))
         if "proxy" not in self.processes:
             self._start_proxy()
-        while {self.given() for _ in range(4)} != set(NAMES):
-            pass
+        for _ in range(START_LIMIT * 10):
+            if {self.given() for _ in range(4)} == set(NAMES):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"HAProxy gave readers no two replicas in {START_LIMIT} seconds")
 
     def _start_replica(self, name: str) -> subprocess.Popen[bytes]:
         process, address = start_server(
@@ -52,12 +57,13 @@ class Lab:
 
     def _start_proxy(self) -> None:
         replicas = {f"LAB_REPLICA_{name[-1]}": f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        self.processes["proxy"] = subprocess.Popen(
-            [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
-            env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("wb") as log:
+            self.processes["proxy"] = subprocess.Popen(
+                [self.haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")],
+                env=os.environ | replicas | {"LAB_BIND": self.address.removeprefix("http://")},
+                stdout=log,
+                stderr=log,
+            )
 
     def given(self) -> str:
         """The replica that a new reader is given; nothing while there is none."""

@@ -84,14 +84,14 @@ TEXTS = MARKUP | SCRIPTS_OF_THE_WORLD | LONG
 NASTIES: list[str] = [*TEXTS.values(), *NUMBERS, *CODE]
 
 
-def header(text: str, version: bytes = b"\x01\x00") -> bytes:
+def header(text: str) -> bytes:
     """An NPY file with any text for its header, and a few bytes after it."""
-    return b"\x93NUMPY" + version + struct.pack("<H", len(text)) + text.encode("latin-1") + b"\0" * 64
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin-1") + b"\0" * 64
 
 
-def shaped(shape: str, descr: str = "'<f8'", order: str = "False") -> bytes:
+def shaped(shape: str, descr: str = "'<f8'") -> bytes:
     """An NPY file that claims a shape."""
-    return header(f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}\n")
+    return header(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n")
 
 
 def saved(array: Any) -> bytes:

@@ -151,11 +151,12 @@ def every_control() -> None:
 
 
 KINDS = ("n", "w", "keep", "network", "text", "word", "out", "tab", "rho")
+LONGEST_LINKED = 15_000  # characters: of a link with more in each of KINDS, escaped, the server reads nothing
 
 
 @pytest.mark.parametrize("nasty", [pytest.param(nasty, id=ascii(nasty)[:30]) for nasty in NASTIES])
 def test_every_kind_of_control_takes_or_refuses_anything(nasty: str) -> None:
-    controls_stand(dict.fromkeys(KINDS, nasty))
+    controls_stand(dict.fromkeys(KINDS, nasty[:LONGEST_LINKED]))
 
 
 @settings(max_examples=15)
@@ -174,15 +175,20 @@ def controls_stand(query: dict[str, str]) -> None:
     refused = len(at.warning)
     assert refused <= len(KINDS)
     assert all(CALL not in warning.value for warning in at.warning)
-    kept = {key: at.query_params[key] for key in at.query_params}
-    assert all(len(value) <= 3000 for values in kept.values() for value in values)
+    kept = said(at)
+    assert all(len(value) <= 3000 for value in kept.values())
     again = AppTest.from_function(every_control)
-    for key, values in kept.items():
-        again.query_params[key] = values
+    for key, value in kept.items():
+        again.query_params[key] = value
     again.run()
     assert not again.exception
     assert not again.warning
-    assert {key: again.query_params[key] for key in again.query_params} == kept
+    assert said(again) == kept
+
+
+def said(at: AppTest) -> dict[str, str]:
+    """What the link says: AppTest has lists where the page hasn't written since."""
+    return {key: value if isinstance(value, str) else value[-1] for key, value in at.query_params.items()}
 
 
 def test_the_last_of_a_repeated_parameter_counts() -> None:
@@ -214,7 +220,7 @@ def test_parameters_may_contradict_each_other(page: str, query: dict[str, str], 
     at = visit(page, query)
     stands(at, most=refused)
     assert len(at.warning) == refused
-    assert all(len(value) < 100 for values in at.query_params.values() for value in values)
+    assert all(len(value) < 100 for value in said(at).values())
 
 
 def test_a_lone_surrogate_in_a_link_is_three_unknown_characters() -> None:

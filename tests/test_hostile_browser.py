@@ -48,10 +48,12 @@ class Watched(NamedTuple):
     process: subprocess.Popen[bytes]
     folder: Path  # its home, its temporary folder and its log
 
-    def files(self) -> set[str]:
-        """All files that it could have written, but for its log."""
+    def files(self) -> dict[str, int]:
+        """All files that it could have written, but for its log, and their sizes."""
         found = {path for part in (self.folder, ROOT) for path in part.rglob("*") if path.is_file()}
-        return {str(path) for path in found if path.name != "log" and not _of_the_tests(path)}
+        return {
+            str(path): path.stat().st_size for path in found if path.name != "log" and not _of_the_tests(path)
+        }
 
     def log(self) -> str:
         """What it has said so far."""

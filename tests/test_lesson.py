@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 from test_axe import violations
 from test_pages import chart, open_page, rows, warnings
 
-from core.bptt import unroll
+from core.bptt import backpropagate, unroll
 from core.cells import GRU, LSTM, RNN
 from core.linear import make_gradient, make_matrix
-from core.reviews import load
+from core.reviews import WEIGHTS, load
 from pages.shared import clipping_lesson, gating_lesson, linear_lesson
 from pages.shared.asked import PHASES, QUESTIONS
 from pages.shared.lesson import Question
@@ -192,6 +193,21 @@ def test_a_link_that_makes_no_sense_gets_one_sentence(link: dict[str, str]) -> N
     assert at.get("bidi_component")  # the page, or the question, all the same
 
 
+def number(told: object) -> float:
+    """A number as a reader sees it: 0.12, 2.5·10⁴¹, 10³."""
+    found = re.fullmatch(r"(?:([\d.]+)·?)??(?:10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", str(told))
+    assert found is not None, told
+    exponent = (found[2] or "0").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(found[1] or 1) * 10.0 ** int(exponent)
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"), [("0.12", 0.12), ("10", 10), ("105", 105), ("2.5·10⁴¹", 2.5e41), ("10⁻³", 1e-3)]
+)
+def test_a_number_is_read_as_it_is_meant(told: str, meant: float) -> None:
+    assert number(told) == pytest.approx(meant)
+
+
 def test_the_growth_is_that_of_the_products_themselves() -> None:
     rng = np.random.default_rng(7)
     W = make_matrix("gaussian", 16, 1.0, rng=rng)
@@ -205,6 +221,8 @@ def test_the_growth_is_that_of_the_products_themselves() -> None:
         said.values["size"]
         == f"{float(mantissa):g}·10{exponent.translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
     )
+    assert number(said.values["pure"]) == pytest.approx(1.1**1000, rel=0.03)
+    assert 1.1 ** number(said.values["double"]) == pytest.approx(2, rel=0.01)
 
 
 def test_the_squares_are_inf_in_float32_where_the_lesson_says() -> None:
@@ -230,13 +248,14 @@ def test_a_non_normal_matrix_grows_first_as_its_powers_say() -> None:
     W = 0.9 * make_matrix("non-normal", 16, 1.0, rng=rng)
     gradient = make_gradient("random", W, rng=rng)
     norms = []
-    for _ in range(200):
+    for _ in range(1001):
         norms.append(np.linalg.norm(gradient))
         gradient = W.T @ gradient
     said = linear_lesson.transient()
     assert said.right == "first"
     assert said.values["step"] == int(np.argmax(norms))
-    assert float(str(said.values["peak"])) == pytest.approx(max(norms), rel=0.01)
+    assert number(said.values["peak"]) == pytest.approx(max(norms), rel=0.01)
+    assert number(said.values["left"]) == pytest.approx(norms[-1], rel=0.03)
 
 
 @pytest.mark.parametrize(("rate", "key"), [(0.1, "reach"), (0.01, "before"), (1.0, "after")])
@@ -247,8 +266,9 @@ def test_an_input_from_beyond_the_reach_moves_no_float32_weight(rate: float, key
     own = np.random.default_rng(7)
     weights = (own.uniform(-1, 1, size=(16, 4)) / 4).astype(np.float32)
     x = own.standard_normal(4)
-    moved = []
+    moved, sizes = [], []
     for k in range(400):
+        sizes.append(float(np.linalg.norm(delta)))
         update = (rate * np.outer(delta, x)).astype(np.float32)
         if not np.array_equal(weights - update, weights):
             moved.append(k)
@@ -256,6 +276,11 @@ def test_an_input_from_beyond_the_reach_moves_no_float32_weight(rate: float, key
     said = linear_lesson.reach() if key == "reach" else linear_lesson.faster()
     assert said.values[key] == max(moved)
     assert said.right == ("middle" if key == "reach" else "some")
+    if key == "reach":
+        assert number(said.values["left"]) == pytest.approx(sizes[max(moved)], rel=0.03)
+    else:
+        assert (1 / 0.9) ** number(said.values["worth"]) == pytest.approx(100, rel=0.01)
+        assert said.values["more"] == number(said.values["after"]) - number(said.values["before"])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("rnn", RNN), ("lstm", LSTM), ("gru", GRU)])
@@ -277,9 +302,24 @@ def test_the_cells_gradients_are_those_of_small_changes_of_the_start(name: str, 
     slope = [(loss(size * row) - loss(-size * row)) / (2 * size) for row in np.eye(32)[:, None, :]]
     path = linear_lesson.paths(1.0)[name]
     assert path[steps] == pytest.approx(math.log10(np.linalg.norm(slope)), abs=1e-5)
-    assert linear_lesson.cells().right == max(
-        ("rnn", "lstm", "gru"), key=lambda cell: linear_lesson.paths(1.0)[cell][-1]
-    )
+
+
+def test_what_each_cell_brings_back_is_what_backpropagation_does() -> None:
+    rng = np.random.default_rng(7)
+    x, d_last = rng.standard_normal((200, 1, 8)), rng.standard_normal((1, 32))
+    d_hidden = np.zeros((200, 1, 32))
+    d_hidden[-1] = d_last / np.linalg.norm(d_last)
+    said, left = linear_lesson.cells(), {}
+    for told, bias in (("left", 1.0), ("shut", 0.0)):
+        for name, cell in {
+            "rnn": RNN.create(8, 32, rng=np.random.default_rng(7)),
+            "lstm": LSTM.create(8, 32, rng=np.random.default_rng(7), forget_bias=bias),
+            "gru": GRU.create(8, 32, rng=np.random.default_rng(7), update_bias=bias),
+        }.items():
+            back = np.linalg.norm(backpropagate(cell, unroll(cell, x), d_hidden).hidden[0])
+            assert number(said.values[f"{name}_{told}"]) == pytest.approx(back, rel=0.05)
+            left[name, told] = back
+    assert said.right == max(("rnn", "lstm", "gru"), key=lambda name: left[name, "left"])
 
 
 def test_clipping_by_value_turns_as_plane_geometry_says() -> None:
@@ -292,7 +332,8 @@ def test_clipping_by_value_turns_as_plane_geometry_says() -> None:
 
 
 def test_the_longest_step_is_the_slope_times_the_rate() -> None:
-    w, b, longest = 4.75, -2.75, 0.0
+    w, b = 4.75, -2.75
+    lengths = []
 
     def error(w: float, b: float) -> float:
         x = 0.5
@@ -306,22 +347,59 @@ def test_the_longest_step_is_the_slope_times_the_rate() -> None:
             [(error(w + h, b) - error(w - h, b)) / (2 * h), (error(w, b + h) - error(w, b - h)) / (2 * h)]
         )
         w, b = np.array([w, b]) - 0.1 * slope
-        longest = max(longest, 0.1 * float(np.linalg.norm(slope)))
+        lengths.append(0.1 * float(np.linalg.norm(slope)))
     said = clipping_lesson.leap()
     assert said.right == "away"
-    assert float(str(said.values["length"])) == pytest.approx(longest, rel=0.01)
+    assert number(said.values["length"]) == pytest.approx(max(lengths), rel=0.01)
+    assert number(said.values["update"]) == np.argmax(lengths) + 1
+    assert number(said.values["clipped"]) == 0.1  # the rate times the threshold, which is 1
 
 
 def test_the_gating_answers_are_what_the_model_says_of_the_texts() -> None:
     model = load("lstm")
-    bad, not_bad = (model.read(text).prediction for text in ("It is bad.", "It is not bad."))
+    plainly, denied = (model.read(text) for text in ("It is bad.", "It is not bad."))
     said = gating_lesson.denied()
     assert said.right == "same"
-    assert said.values["not_bad"] == f"{not_bad:+.2f}".replace("-", "−")
-    assert said.values["moved"] == f"{not_bad - bad:.3f}"
-    assert gating_lesson.widest().right == "amazing"
+    for told, found in {
+        "bad": plainly.prediction,
+        "not_bad": denied.prediction,
+        "alone": plainly.contributions[2],
+        "denial": denied.contributions[2],
+        "after_it": denied.contributions[3],
+    }.items():
+        assert said.values[told] == f"{found:+.2f}".replace("-", "−")
+    assert said.values["moved"] == f"{denied.prediction - plainly.prediction:.3f}"
+
+
+def test_the_answers_on_the_book_s_review_are_what_the_gates_and_the_model_say() -> None:
+    model = load("lstm")
+    book = read_words("en")["gating"]["texts"]["book"].replace("[", "").replace("]", "")
+    reading = model.read(book)
+    openings = reading.gates["input"].mean(axis=1)
+    opened = {word.text.lower(): size for word, size in zip(reading.words, openings, strict=True)}
+    first, second = sorted(gating_lesson.WORDS, key=lambda word: -opened[word])[:2]
+    widest = gating_lesson.widest()
+    assert widest.right == first == "amazing"
+    assert number(widest.values["opening"]) == pytest.approx(opened[first], rel=0.01)
+    assert number(widest.values["next"]) == pytest.approx(opened[second], rel=0.01)
+    least = np.sort(openings)[-round(0.3 * len(openings))]
+    after = model.read(book, keep=(openings >= least).tolist()).prediction
     crossed = gating_lesson.crossed()
     assert crossed.right == "some"
+    assert crossed.values["out"] == "70"
+    assert crossed.values["before"] == f"{reading.prediction:+.2f}".replace("-", "−")
+    assert crossed.values["after"] == f"{after:+.2f}".replace("-", "−")
+    assert number(crossed.values["moved"]) == pytest.approx(abs(after - reading.prediction), rel=0.01)
+
+
+def test_the_correlations_of_the_answers_are_those_of_the_evaluation() -> None:
+    models = json.loads((WEIGHTS / "evaluation.json").read_text(encoding="utf-8"))["models"]
+    economy, plain = (models[name]["mean"] for name in ("lstm", "lstm-plain"))
+    crossed, denied = gating_lesson.crossed().values, gating_lesson.denied().values
+    assert number(crossed["economy_r"]) == pytest.approx(economy["kept, opening"], abs=0.006)
+    assert number(crossed["plain_r"]) == pytest.approx(plain["kept, opening"], abs=0.006)
+    assert number(denied["r"]) == pytest.approx(economy["r"], abs=0.006)
+    assert number(denied["negation"]) == pytest.approx(economy["r within"]["negation"], abs=0.006)
 
 
 @pytest.mark.browser

@@ -33,8 +33,8 @@ HANG_LIMIT = 20_000  # and one that hangs, which must be found out first
 
 
 @pytest.fixture(scope="module")
-def running(haproxy: str) -> Iterator[Lab]:
-    lab = Lab(haproxy)
+def running(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(haproxy, tmp_path_factory.mktemp("proxy") / "log")
     lab.start()
     yield lab
     for name in lab.processes:
@@ -304,3 +304,14 @@ def test_when_all_are_gone_a_visitor_is_told_so(lab: Lab) -> None:
     assert "retry-after: 5" in headers
     assert "tries again" in text
     assert "自动重试" in text
+
+
+def test_the_proxy_s_log_has_what_went_wrong_and_no_query(lab: Lab) -> None:
+    assert answer(f"{lab.address}/gating?text=well")[0] == 200
+    for name in NAMES:
+        lab.end(name)
+    assert answer(f"{lab.address}/gating?text=typed")[0] == 503
+    said = lab.log.read_text()
+    assert "GET /gating 503" in said
+    assert "GET /gating 200" not in said
+    assert "typed" not in said

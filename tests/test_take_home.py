@@ -350,8 +350,8 @@ def link(at: AppTest) -> dict[str, str]:
     return {key: str(linked(at, key)) for key in at.query_params if key != "lang"}
 
 
-def give(at: AppTest, page: str, content: bytes, name: str = "settings.json") -> AppTest:
-    return settled(at.file_uploader(key=f"{page}-settings").upload(name, content).run())
+def give(at: AppTest, page: str, content: bytes) -> AppTest:
+    return settled(at.file_uploader(key=f"{page}-settings").upload("settings.json", content).run())
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -236,7 +236,7 @@ HEAD = (
 def serving(behind_haproxy: bool) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The lab's address, and the processes that are it: one server, or two and the proxy before them."""
     if behind_haproxy:
-        replicas = Lab(shutil.which("haproxy") or "/usr/sbin/haproxy")
+        replicas = Lab(shutil.which("haproxy") or "/usr/sbin/haproxy", Path(os.devnull))
         replicas.start()
         try:
             yield replicas.address, tuple(process.pid for process in replicas.processes.values())
