@@ -22,6 +22,7 @@ from pages.shared.words import read_words
 from tests.conftest import ROOT
 
 HANG = 30  # seconds: no run comes near
+LEAST_OWN = 8  # characters of a sentence besides its values: what has fewer would fit anything
 CALL = "window.hit=1;document.title='hit'"  # what a payload does where it runs
 
 MARKUP = {
@@ -230,11 +231,13 @@ def _recording(read: set[str], chosen: dict[str, Sequence[str]]) -> Iterator[Non
 
 @functools.cache
 def sentences(language: str) -> list[re.Pattern[str]]:
-    """What a page can say in a language: every one of its words, with numbers for its values."""
+    """What a page can say in a language: every one of its sentences, with short texts for its values."""
     value = r"[^<>\[\]]{0,40}"
+    found = (re.split(r"\{.*?\}", text) for text in _strings(read_words(language)))
     return [
-        re.compile(value.join(re.escape(part) for part in re.split(r"\{.*?\}", text)), re.DOTALL)
-        for text in _strings(read_words(language))
+        re.compile(value.join(map(re.escape, parts)), re.DOTALL)
+        for parts in found
+        if sum(map(len, parts)) >= LEAST_OWN
     ]
 
 

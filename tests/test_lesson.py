@@ -382,6 +382,7 @@ def test_the_answers_on_the_book_s_review_are_what_the_gates_and_the_model_say()
     assert widest.right == first == "amazing"
     assert number(widest.values["opening"]) == pytest.approx(opened[first], rel=0.01)
     assert number(widest.values["next"]) == pytest.approx(opened[second], rel=0.01)
+    assert number(widest.values["median"]) == pytest.approx(np.median(openings), rel=0.01)
     least = np.sort(openings)[-round(0.3 * len(openings))]
     after = model.read(book, keep=(openings >= least).tolist()).prediction
     crossed = gating_lesson.crossed()

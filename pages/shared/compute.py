@@ -1,4 +1,5 @@
-"""The core's results, kept between reruns. Everything cached is small, bounded and a reader's own.
+"""The core's results, kept between reruns. Everything cached is small and bounded,
+and a copy of it goes to each reader.
 
 Paths are computed once, for the spectral radius 1: at the radius ρ the gradient k steps back is
 ρ^k times as large, so log10 of its norm is the kept one plus k·log10 ρ, exactly.

@@ -24,11 +24,12 @@ SAID, DENIED = ENGLISH("fails.bad"), ENGLISH("fails.not_bad")
 def widest() -> Answer:
     """For which of the words the gates open widest."""
     of = _book()
-    openings = dict(zip(_forms(of), reading_lab.values(of, "opening"), strict=True))
+    every = reading_lab.values(of, "opening")
+    openings = dict(zip(_forms(of), every, strict=True))
     right = max(WORDS, key=lambda word: float(openings[word]))
     rest = max(float(openings[word]) for word in WORDS if word != right)
     values = {"opening": plain(float(openings[right])), "next": plain(rest)}
-    return Answer(right, values | {"median": plain(float(np.median(list(openings.values()))))})
+    return Answer(right, values | {"median": plain(float(np.median(every)))})
 
 
 def crossed() -> Answer:

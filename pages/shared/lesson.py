@@ -58,23 +58,24 @@ def ask(page: Page, questions: Sequence[Question]) -> None:
     if asked.guess is not None and asked.guess not in questions[asked.question].options:
         page.complain("link.choice", name=page.words("lesson.guess"))
         asked = asked._replace(guess=None)
+    question = questions[asked.question]
+    answer = question.answer()
     if asked.revealed:
         said, picture = st.columns([2, 3], gap="large")
         with said:
-            _draw_card(page, asked, questions)
+            _draw_card(page, asked, questions, answer)
         with picture:
-            question = questions[asked.question]
-            question.show(page, say(page.words, question, "answer"))
+            question.show(page, _say(page.words, question, answer, "answer"))
     else:
-        _draw_card(page, asked, questions)
+        _draw_card(page, asked, questions, answer)
     with st.container(horizontal=True, vertical_alignment="center"):
         (_lead if asked.mode == PRESENT else _let_choose)(page, asked, questions)
     st.stop()
 
 
-def say(words: Words, question: Question, part: str) -> str:
+def _say(words: Words, question: Question, answer: Answer, part: str) -> str:
     """A part of what there is to say of a question, with its numbers."""
-    return words(f"lesson.{question.name}.{part}").format(**question.answer().values)
+    return words(f"lesson.{question.name}.{part}").format(**answer.values)
 
 
 def _lead(page: Page, asked: Asked, questions: Sequence[Question]) -> None:
@@ -134,15 +135,15 @@ def _go(link: dict[str, str]) -> None:
     st.query_params.from_dict(link)
 
 
-def _draw_card(page: Page, asked: Asked, questions: Sequence[Question]) -> None:
+def _draw_card(page: Page, asked: Asked, questions: Sequence[Question], answer: Answer) -> None:
     """The question with what is shown of it in this phase."""
     question, words = questions[asked.question], page.words
-    right = question.answer().right
+    right = answer.right
     offered = asked.open or asked.mode == PREDICT or (asked.revealed and not asked.explained)
     options = [
         Option(
             option,
-            say(words, question, f"options.{option}"),
+            _say(words, question, answer, f"options.{option}"),
             right=asked.revealed and option == right,
             guessed=option == asked.guess,
         )
@@ -152,11 +153,11 @@ def _draw_card(page: Page, asked: Asked, questions: Sequence[Question]) -> None:
     verdict = words("lesson.right" if asked.guess == right else "lesson.wrong") if asked.guess else ""
     card = Card(
         head=head,
-        question=say(words, question, "question"),
+        question=_say(words, question, answer, "question"),
         prompt=words("lesson.prompt") if asked.open else "",
         options=options,
-        answer=f"{verdict} {say(words, question, 'answer')}".strip() if asked.revealed else "",
-        why=say(words, question, "why") if asked.explained else "",
+        answer=f"{verdict} {_say(words, question, answer, 'answer')}".strip() if asked.revealed else "",
+        why=_say(words, question, answer, "why") if asked.explained else "",
         right=words("lesson.is_right"),
         guess=words("lesson.is_guess"),
         large=asked.mode == PRESENT,
