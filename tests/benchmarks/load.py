@@ -170,11 +170,15 @@ def rss(process: int) -> float:
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def train(address: str, which: int, stop: asyncio.Event) -> int:
-    """Keep a live training going, and begin it anew where it ends; how often it was drawn."""
+async def train(address: str, which: int, begun: asyncio.Barrier, stop: asyncio.Event) -> int:
+    """Keep a live training going, and begin it anew where it ends; how often it was drawn.
+
+    The first waits for the others to have been opened, too.
+    """
     page, query = TRAININGS_AT[which % len(TRAININGS_AT)]
     ticks = 0
     async with session(address, page, f"{query}&seed={which}") as tab:
+        await begun.wait()
         while not stop.is_set():
             await tab.press(f"{page}-train")
             while tab.ticking and not stop.is_set():
@@ -194,7 +198,9 @@ async def load(lab: App, minimal: App, count: int, seconds: float, runs: int) ->
     async with contextlib.AsyncExitStack() as stack:
         for app in (lab, minimal):
             await app.open(count, stack)
-        trainings = [asyncio.create_task(train(lab.address, i, stop)) for i in range(runs)]
+        begun = asyncio.Barrier(runs + 1)
+        trainings = [asyncio.create_task(train(lab.address, i, begun, stop)) for i in range(runs)]
+        await begun.wait()
         cpu, start = time.process_time(), time.perf_counter()
         for _ in range(TURNS):
             for app in (lab, minimal):
