@@ -35,7 +35,7 @@ def gating_card() -> tuple[pd.DataFrame, dict[str, object]] | str:
     review = reading_lab.seen(lstm, reading_lab.marked(of_gating("texts.book"))[0])
     openings = reading_lab.values(review, "opening")
     return word_frames.over_words(review.reading.words, {"": openings}, None), {
-        "open": reading_lab.quoted(review, openings.argsort()[::-1][:2]),
+        "open": reading_lab.quoted(words, review, openings.argsort()[::-1][:2]),
         "largest": plain(float(openings.max())),
         "median": plain(float(np.median(openings))),
         "rating": reading_lab.signed(review.reading.prediction),

@@ -48,8 +48,8 @@ def look(choice: Choice, of: Seen) -> None:
         "other_largest": plain(float(others.max())),
         "other_median": plain(float(np.median(others))),
         "other_rating": signed(other.reading.prediction),
-        "open": reading_lab.quoted(of, np.argsort(-openings)[:2]),
-        "adding": reading_lab.quoted(of, np.argsort(-sizes)[:3]),
+        "open": reading_lab.quoted(words, of, np.argsort(-openings)[:2]),
+        "adding": reading_lab.quoted(words, of, np.argsort(-sizes)[:3]),
     }
     st.markdown(words("look.chinese" if choice.chinese else f"look.{choice.training}", **values))
     rnn = reading_lab.read(choice, "rnn").reading.log10_gradients
@@ -62,8 +62,8 @@ def look(choice: Choice, of: Seen) -> None:
             words(
                 "look.marks",
                 share=plain(100 * MOST_OPEN),
-                picked=reading_lab.quoted(of, np.flatnonzero(marked & most)),
-                left=reading_lab.quoted(of, np.flatnonzero(marked & ~most)),
+                picked=reading_lab.quoted(words, of, np.flatnonzero(marked & most)),
+                left=reading_lab.quoted(words, of, np.flatnonzero(marked & ~most)),
             )
         )
 
@@ -82,14 +82,14 @@ def gates(choice: Choice, of: Seen) -> None:
     seen = words(
         "gates.now",
         gate=words(f"gate.{gate}"),
-        most=reading_lab.quoted(of, [most]),
+        most=reading_lab.quoted(words, of, [most]),
         largest=plain(float(means[most])),
-        least=reading_lab.quoted(of, [least]),
+        least=reading_lab.quoted(words, of, [least]),
         smallest=plain(float(means[least])),
     )
     if choice.picked is not None:
         here = plain(float(means[choice.picked]))
-        seen += " " + words("gates.here", word=reading_lab.quoted(of, [choice.picked]), size=here)
+        seen += " " + words("gates.here", word=reading_lab.quoted(words, of, [choice.picked]), size=here)
     charts.show(
         word_charts.gate,
         word_frames.gate(of.reading.words, of.reading.gates[gate], choice.picked),
@@ -109,7 +109,7 @@ def survival(choice: Choice, of: Seen) -> None:
         if (trace := reading_lab.read(choice, name).reading.trace) is not None
     }
     left = [words("survival.left", name=name, left=from_log10(path[-1])) for name, path in paths.items()]
-    seen = words("survival.text", word=reading_lab.quoted(of, [word]), left="\n".join(left))
+    seen = words("survival.text", word=reading_lab.quoted(words, of, [word]), left="\n".join(left))
     st.markdown(f"{seen}\n\n{words('survival.how')}")
     charts.show(
         word_charts.SURVIVAL[reading_lab.style(choice)],
@@ -130,7 +130,7 @@ def along(choice: Choice, of: Seen) -> None:
     so_far = np.array([of.model.bias, *of.reading.so_far])
     seen = words(
         "along.text",
-        word=reading_lab.quoted(of, [until - 1]),
+        word=reading_lab.quoted(words, of, [until - 1]),
         before=signed(so_far[until - 1]),
         so_far=signed(so_far[until]),
         end=signed(of.reading.prediction),
@@ -277,7 +277,7 @@ def convoy(choice: Choice, of: Seen) -> None:
     st.markdown(
         words(
             "convoy.plain" if choice.training == "plain" else "convoy.text",
-            word=reading_lab.quoted(of, [word]),
+            word=reading_lab.quoted(words, of, [word]),
             loaded=plain(100 * float(openings[word])),
             small=int(np.sum(openings < SMALL_LOAD * openings.max())),
             limit=plain(100 * SMALL_LOAD),

@@ -148,7 +148,7 @@ def gates(lab: Lab) -> None:
     cells, units, length, start = gated_lab.choose(page, lab.radius)
     paths = gated_lab.paths(cells, units, length, start, lab.settings.seed)
     ends = [words(f"gates.left.{name}", left=from_log10(path[-1])) for name, path in paths.items()]
-    seen = words("gates.text", steps=length, ends=", ".join(ends))
+    seen = words("gates.text", steps=length, ends=words.listed(ends))
     st.markdown(seen)
     pictures.draw_gates(page, paths, seen)
     st.markdown(words("gates.read"))

@@ -90,7 +90,7 @@ def _on_the_test(words: Words, choice: Choice) -> None:
     drawn = {words(f"claimed.{training}"): curve["opening"] for training, curve in curves.items()}
     drawn |= {words(f"claimed.{name}"): curves["economy"][name] for name in ("contribution", "random")}
     at = found["kept"].index(KEPT_IN_TABLE)
-    ends = "; ".join(f"{name} {reading_lab.correlation(curve[at])}" for name, curve in drawn.items())
+    ends = words.listed(f"{name} {reading_lab.correlation(curve[at])}" for name, curve in drawn.items())
     charts.show(
         word_charts.KEPT["gru" if choice.chinese else choice.network, reading_lab.style(choice)],
         frames.points({name: list(zip(found["kept"], curve, strict=True)) for name, curve in drawn.items()}),

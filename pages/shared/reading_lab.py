@@ -334,7 +334,7 @@ def story(words: Words, choice: Choice, of: Seen) -> list[str]:
     told_now.append(
         words(
             "read.gates",
-            open=", ".join(f"{quoted(of, [k])} ({plain(float(openings[k]))})" for k in order[:2]),
+            open=words.listed(f"{quoted(words, of, [k])} ({plain(float(openings[k]))})" for k in order[:2]),
             median=plain(float(np.median(openings))),
         )
     )
@@ -365,10 +365,10 @@ def is_marked(choice: Choice, place: int) -> bool:
     return any(start <= place < end for start, end in choice.marks)
 
 
-def quoted(of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
+def quoted(words: Words, of: Seen, which: Sequence[int] | NDArray[np.intp]) -> str:
     """Some of the words that were read, as Markdown that shows them as they are."""
     texts = (of.reading.words[int(k)].text for k in which)
-    return ", ".join(f"“{isolated(escaped(shortened(text)))}”" for text in texts)
+    return words.listed(f"“{isolated(escaped(shortened(text)))}”" for text in texts)
 
 
 def told_lines(words: Words, frame: pd.DataFrame) -> str:
@@ -383,7 +383,7 @@ def told_lines(words: Words, frame: pd.DataFrame) -> str:
     for name, rows in lines.items():
         shown = [row for k, row in enumerate(rows) if k in (0, len(rows) - 1) or row.picked]
         places = (words("lines.place", value=row.told, word=escaped(shortened(row.word))) for row in shown)
-        told.append(words("lines.line", name=name, places=", ".join(places)))
+        told.append(words("lines.line", name=name, places=words.listed(places)))
     return "\n".join(told)
 
 

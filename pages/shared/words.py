@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         text = self._find(key)
         return text.format(**values) if values else text
+
+    def listed(self, parts: Iterable[str]) -> str:
+        """Some parts, with what the language puts between them."""
+        return self("between").join(parts)
 
     def of(self, section: str) -> Words:
         """The same language's words of another section."""
