@@ -35,7 +35,7 @@ page = open_page("clipping")
 words = page.words
 
 
-def look(_settings: Settings) -> None:
+def look() -> None:
     """What to try."""
     near, far = (plain(float(cliff.error(w, cliff_lab.fixed_point(w)).d_b)) for w in WALL)
     values = {"near": plain(WALL[0]), "near_slope": near, "far": plain(WALL[1]), "far_slope": far}
@@ -51,7 +51,7 @@ def look(_settings: Settings) -> None:
             )
 
 
-def direction(_settings: Settings) -> None:
+def direction() -> None:
     """One gradient, clipped by norm and by value."""
     degrees = controls.slider(page, "degrees", 0, 90, 20)
     length = controls.slider(page, "longer", 1, 5, 4)
@@ -71,17 +71,17 @@ def direction(_settings: Settings) -> None:
         st.markdown(seen)
 
 
-def training(_settings: Settings) -> None:
+def training() -> None:
     """A live pair of runs, clipped and not."""
     order_run.section(page)
 
 
-def paper(_settings: Settings) -> None:
+def paper() -> None:
     """The published experiment, from our own code."""
     published.section(page)
 
 
-def cannot(_settings: Settings) -> None:
+def cannot() -> None:
     """A run whose gradient vanishes, clipped and not: the same."""
     found = compute.vanishing_pair(DELAY, UPDATES, THRESHOLD)
     seen = words(
@@ -100,7 +100,7 @@ def cannot(_settings: Settings) -> None:
     pictures.draw_losses(page, found, seen)
 
 
-def cap(_settings: Settings) -> None:
+def cap() -> None:
     """The price cap, beside the tariffs that it is set against."""
     borders = controls.slider(page, "borders", 1, 200, 50)
     limit = float(controls.choice(page, "limit", ["2", "10", "100"], "10", name=str))
@@ -141,15 +141,14 @@ SECTIONS = {
     "paper": paper,
     "cannot": cannot,
     "cap": cap,
-    "code": code,
 }
+CODE = "code"
 
 lesson.ask(page, clipping_lesson.CLIPPING)
 
 
-@st.fragment
-def at_the_start() -> None:
-    """What follows the start and the steps: a change of them draws this part of the page alone."""
+def at_the_start() -> Settings:
+    """The two descents from the start, as it is chosen, with what became of them."""
     settings = cliff_lab.choose(page)
     free, clipped = (cliff_lab.descend(settings, method) for method in ("none", settings.method))
     story = cliff_lab.story(words, settings, free, clipped)
@@ -168,8 +167,16 @@ def at_the_start() -> None:
             alt_text=words("surface.alt_norms"),
             now=story[-1],
         )
+    return settings
 
-    SECTIONS[controls.section(page, tuple(SECTIONS))](settings)
 
-
-at_the_start()
+main = st.container()
+section = controls.section(page, (*SECTIONS, CODE))
+if section == CODE:  # what is taken home follows every change
+    with main:
+        settings = at_the_start()
+    code(settings)
+else:  # a change draws its own part of the page alone
+    with main:
+        st.fragment(at_the_start)()
+    st.fragment(SECTIONS[section])()
