@@ -27,6 +27,7 @@ from pages.shared.cliff_lab import Settings
 from pages.shared.clipping_lesson import DELAY, THRESHOLD, UPDATES
 from pages.shared.frame import SCRIPTS, open_page
 from pages.shared.numbers import from_log10, plain
+from pages.shared.turns import one_at_a_time
 
 WALL = (5.0, 6.0)  # two places along it, by their w
 TARIFF = 1.1
@@ -178,5 +179,5 @@ if section == CODE:  # what is taken home follows every change
     code(settings)
 else:  # a change draws its own part of the page alone
     with main:
-        st.fragment(at_the_start)()
+        st.fragment(one_at_a_time(at_the_start))()
     st.fragment(SECTIONS[section])()
