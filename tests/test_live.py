@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 from pages.shared.live import Run, told
@@ -43,7 +44,9 @@ def test_live_trainings_of_several_readers_never_compute_at_once() -> None:
     assert set(most) == {1}
 
 
-def test_a_live_training_that_gets_no_turn_says_that_it_waits() -> None:
+@contextmanager
+def another_at_work() -> Iterator[Run]:
+    """A run of another reader's that has its turn, and keeps it until the end."""
     begun, over = threading.Event(), threading.Event()
 
     def slow() -> Iterator[SimpleNamespace]:
@@ -51,14 +54,21 @@ def test_a_live_training_that_gets_no_turn_says_that_it_waits() -> None:
         over.wait(60)
         yield an_update()
 
-    busy, patient = run_of(slow()), run_of(iter(()))
-    words = Words("en", "vanishing")
+    busy = run_of(slow())
     with ThreadPoolExecutor(1) as reader:
         done = reader.submit(busy.advance, 0.01)
         begun.wait(60)
-        patient.advance(0.05)
-        over.set()
+        try:
+            yield busy
+        finally:
+            over.set()
         done.result()
+
+
+def test_a_live_training_that_gets_no_turn_says_that_it_waits() -> None:
+    patient, words = run_of(iter(())), Words("en", "vanishing")
+    with another_at_work() as busy:
+        patient.advance(0.05)
     assert (len(busy.losses), len(patient.losses)) == (1, 0)
     assert (busy.waits, patient.waits) == (False, True)
     assert told(words, "Update 7", [busy]) == "Update 7"
@@ -66,18 +76,7 @@ def test_a_live_training_that_gets_no_turn_says_that_it_waits() -> None:
 
 
 def test_a_tick_is_as_many_times_as_long_as_there_are_trainings() -> None:
-    begun, over = threading.Event(), threading.Event()
-
-    def slow() -> Iterator[SimpleNamespace]:
-        begun.set()
-        over.wait(60)
-        yield an_update()
-
-    with ThreadPoolExecutor(1) as reader:
-        other = reader.submit(run_of(slow()).advance, 0.01)
-        begun.wait(60)
+    with another_at_work():
         start = time.monotonic()
         run_of(iter(())).advance(0.1)
         assert time.monotonic() - start >= 0.2
-        over.set()
-        other.result()
