@@ -44,42 +44,41 @@ def sigmoid(a: Array) -> Array:
     return values
 
 
-def sigmoid_parts(half: Array) -> Sigmoid:
+def sigmoid_parts(half: Array, out: Sigmoid | None = None) -> Sigmoid:
     """σ, 1 − σ and σ′ at a = 2 · half: with e = e^−a, 1/(1 + e), e/(1 + e) and e/(1 + e)².
 
-    1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on.
+    1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on. `out` has the arrays
+    to write into. Complement and slope may be one array in it, which is left with the slope.
     """
+    value, complement, slope = out or Sigmoid(*(np.empty_like(half) for _ in range(3)))
     lowest = np.fmin.reduce(half, axis=None)
     if lowest >= -UNSATURATED and np.fmax.reduce(half, axis=None) <= UNSATURATED:
-        return _unsaturated_parts(half)
-    if lowest < -0.5 * math.log(np.finfo(half.dtype).max):
-        return _saturated_parts(half)
-    e = np.asarray(-2 * half)
-    np.exp(e, e)
-    value = np.asarray(1 + e)
-    np.divide(1, value, value)
-    complement = np.multiply(e, value, e)
-    return Sigmoid(value, complement, value * complement)
+        _write_unsaturated(half, value, complement)
+    elif lowest < -0.5 * math.log(np.finfo(half.dtype).max):
+        _write_saturated(half, value, complement)
+    else:
+        np.exp(np.multiply(half, -2, complement), complement)
+        np.divide(1, np.add(complement, 1, value), value)
+        np.multiply(complement, value, complement)
+    return Sigmoid(value, complement, np.multiply(value, complement, slope))
 
 
-def _unsaturated_parts(half: Array) -> Sigmoid:
-    """The same, faster: ½ + ½t, ½ − ½t and their product, with t = tanh(a/2).
+def _write_unsaturated(half: Array, value: Array, complement: Array) -> None:
+    """The first two, faster: ½ + ½t and ½ − ½t, with t = tanh(a/2).
 
-    An error of t grows by 2t²/(1 − t²) on its way into the product: by 5 at UNSATURATED.
+    An error of t grows by 2t²/(1 − t²) on its way into their product: by 5 at UNSATURATED.
     """
-    value = np.asarray(0.5 * np.tanh(half))
-    complement = np.asarray(0.5 - value)
+    np.multiply(np.tanh(half, value), 0.5, value)
+    np.subtract(0.5, value, complement)
     np.add(value, 0.5, value)
-    return Sigmoid(value, complement, value * complement)
 
 
-def _saturated_parts(half: Array) -> Sigmoid:
+def _write_saturated(half: Array, value: Array, complement: Array) -> None:
     """The same where e would overflow: by e^−|a|, at twice the price."""
     e = np.exp(-2 * np.abs(half))
     nearer_1 = 1 / (1 + e)
     nearer_0 = e * nearer_1
-    value, complement = np.where(half > 0, (nearer_1, nearer_0), (nearer_0, nearer_1))
-    return Sigmoid(value, complement, nearer_0 * nearer_1)
+    value[...], complement[...] = np.where(half > 0, (nearer_1, nearer_0), (nearer_0, nearer_1))
 
 
 def sigmoid_slope(a: Array, out: Array | None = None) -> Array:

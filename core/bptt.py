@@ -92,10 +92,7 @@ class Workspace:
     inputs: Array  # (T, B, X)
     direct: Array  # (C, H, B), for C steps at once
     room: Arrays
-    rows: list[Row]  # of the room, a tuple a step
-    hidden_rows: list[Array]
-    memory_rows: list[Array]
-    direct_rows: list[Array]
+    rows: list[Row]  # what each step back reads and writes, from the last step to the first
 
 
 class Chunk(NamedTuple):
@@ -105,6 +102,7 @@ class Chunk(NamedTuple):
     last: int
     offset: int
     room: Arrays
+    rows: list[Row]  # from the last of these steps to the first
 
 
 def unroll(
@@ -158,10 +156,10 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
     sums: Arrays = {}
     W, direct, step_back = _recurrence(cell, work), d_hidden.transpose(0, 2, 1), cell.step_back
     with _walking():
-        for first, last, offset, room in _chunks_back(cell, trace, work):
+        for first, last, offset, room, rows in _chunks_back(cell, trace, work):
             work.direct[offset:] = direct[first:last]
-            for row, d_h, extra, d_c, d_h_before in _rows_back(work, first, last, offset):
-                step_back(W, row, d_h, extra, d_c, d_h_before)
+            for row in rows:
+                step_back(W, row)
             d_x = cell.collect(trace.states[first:last], room, sums)
             work.inputs[first:last] = d_x.reshape(last - first, batch, -1)
     if cell.remembers:
@@ -192,12 +190,12 @@ def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Arra
     exponents[-1] = _rescale(work.hidden[-1], carried[-1])
     work.direct[:] = 0
     with _walking():
-        for first, last, offset, _ in _chunks_back(cell, trace, work):
-            k, j = last, len(work.rows)
-            for row, d_h, extra, d_c, d_h_before in _rows_back(work, first, last, offset):
-                cell.step_back(W, row, d_h, extra, d_c, d_h_before)
+        for chunk in _chunks_back(cell, trace, work):
+            k, j = chunk.last, len(work.direct)
+            for row in chunk.rows:
+                cell.step_back(W, row)
                 k, j = k - 1, j - 1
-                exponents[k] = exponents[k + 1] + _rescale(d_h_before, carried[j])
+                exponents[k] = exponents[k + 1] + _rescale(work.hidden[k], carried[j])
     return log10_norms(work.hidden.transpose(0, 2, 1)) + exponents * LOG10_2
 
 
@@ -235,31 +233,15 @@ def _walking() -> Iterator[None]:
 
 def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
     """Chunks of steps from the last to the first, each with its factors formed when it is yielded."""
-    carried, last = cell.carried(work.room), len(trace.states) - 1
-    while last:
-        first = max(0, last - len(work.rows))
-        offset = len(work.rows) - (last - first)
+    carried, steps, at_once = cell.carried(work.room), len(work.rows), len(work.direct)
+    for last in range(steps, 0, -at_once):
+        first = max(0, last - at_once)
+        offset = at_once - (last - first)
         room = {name: array[offset:] for name, array in work.room.items()}
-        record = {
-            name: array[first : last + len(array) - len(work.inputs)] for name, array in trace.record.items()
-        }
+        record = {name: array[first : last + len(array) - steps] for name, array in trace.record.items()}
         cell.factors(trace.states[first:last], record, room)
-        yield Chunk(first, last, offset, room)
+        yield Chunk(first, last, offset, room, work.rows[steps - last : steps - first])
         carried[-1] = carried[offset]
-        last = first
-
-
-def _rows_back(
-    work: Workspace, first: int, last: int, offset: int
-) -> Iterator[tuple[Row, Array, Array, Array, Array]]:
-    """What each step back reads and writes, from the last of these steps to the first."""
-    steps = slice(last - 1, first - 1 if first else None, -1)
-    in_room = slice(None, offset - 1 if offset else None, -1)
-    hidden, memory = work.hidden_rows, work.memory_rows
-    return zip(
-        *(work.rows[in_room], hidden[1:][steps], work.direct_rows[in_room], memory[1:][steps], hidden[steps]),
-        strict=True,
-    )
 
 
 def _recurrence(cell: Cell, work: Workspace) -> Array:
@@ -308,10 +290,12 @@ def _workspace(cell: Cell, size: Size) -> Workspace:
     at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
     room = cell.room(at_once, batch, dtype)
     direct = np.empty((at_once, size.hidden, batch), dtype)
-    return Workspace(
-        *(size, hidden, memory, np.empty((steps, batch, size.inputs), dtype), direct, room),
-        *(list(zip(*cell.rows_back(room), strict=True)), list(hidden), list(memory), list(direct)),
-    )
+    here = list(zip(*cell.rows_back(room), direct, strict=True))[::-1]
+    rows = [
+        (*here[k % at_once][:-1], hidden[-k - 1], here[k % at_once][-1], memory[-k - 1], hidden[-k - 2])
+        for k in range(steps)
+    ]
+    return Workspace(size, hidden, memory, np.empty((steps, batch, size.inputs), dtype), direct, room, rows)
 
 
 def _start(cell: Cell, states: Array, record: Arrays, start: Array | tuple[Array, Array] | None) -> None:

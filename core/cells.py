@@ -28,6 +28,7 @@ from numpy.typing import DTypeLike
 from core.arrays import (
     FLOATS,
     Array,
+    Sigmoid,
     check_choice,
     check_count,
     check_finite,
@@ -118,27 +119,31 @@ class Cell(ABC):
 
     @abstractmethod
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
-        """Empty arrays for the factors and the gradients of so many steps back."""
+        """Empty arrays for so many steps back: `deltas`, and what forming their factors takes."""
 
     @abstractmethod
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        """Fill the room with what multiplies the gradient at each of these steps."""
+        """Fill the deltas of these steps with what will multiply the gradient there."""
 
     @abstractmethod
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
-        """The arrays of the room, one entry a step, that `step_back` reads and writes."""
+        """The parts of the deltas, one entry a step, that `step_back` works on."""
 
     @abstractmethod
-    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
-        """One step back, in place: `step` read upwards. W is weight_hhᵀ; direct is added to d_h first."""
+    def step_back(self, W: Array, row: Row) -> None:
+        """One step back, in place: `step` read upwards, which turns the factors of the step into deltas.
+
+        W is weight_hhᵀ. The row is that of `rows_back`, then d_h, what L adds to it directly, d_c (or
+        anything, for a cell without a memory) and the d_h of the step before, which is written.
+        """
 
     def carried(self, room: Arrays) -> Array:
         """What goes from each step of the room to the one before, beside d_h, (steps + 1, H, B).
 
         The last entry is what comes from beyond the room. Zeros for cells without a memory.
         """
-        some = next(iter(room.values()))
-        return np.zeros((len(some) + 1, self.hidden, some.shape[-1]), some.dtype)
+        deltas = room["deltas"]
+        return np.zeros((len(deltas) + 1, self.hidden, deltas.shape[-1]), deltas.dtype)
 
     @abstractmethod
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -200,23 +205,22 @@ class RNN(Cell):
         raise ValueError(f"name must be that of a gate, and an RNN has none, not {name!r}")
 
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
-        shape = (steps, self.hidden, batch)
-        return {"slope": np.empty(shape, dtype), "d_a": np.empty(shape, dtype)}
+        return {"deltas": np.empty((steps, self.hidden, batch), dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        ACTIVATIONS[self.activation].slope(record["a"], room["slope"])
+        ACTIVATIONS[self.activation].slope(record["a"], room["deltas"])
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
-        return room["slope"], room["d_a"]
+        return (room["deltas"],)
 
-    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
-        slope, d_a = row
+    def step_back(self, W: Array, row: Row) -> None:
+        d_a, d_h, direct, _, d_h_before = row
         add(d_h, direct, d_h)
-        multiply(d_h, slope, d_a)
+        multiply(d_h, d_a, d_a)
         W.dot(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        d_a = _flat(room["d_a"])
+        d_a = _flat(room["deltas"])
         _add(sums, "x1h", d_a @ _flat(states).T)
         return d_a.T @ self.parameters["weight_ih"]
 
@@ -308,39 +312,37 @@ class LSTM(Cell):
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
         H = self.hidden
         return {
-            "from_h": np.empty((steps, 2, H, batch), dtype),
-            "from_c": np.empty((steps, 4, H, batch), dtype),
             "deltas": np.empty((steps + 1, 6, H, batch), dtype),
+            "values": np.empty((steps, 3 * H, batch), dtype),
+            "slopes": np.empty((steps, 3 * H, batch), dtype),
+            "squashed": np.empty((steps, H, batch), dtype),
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, c = self.hidden, record["memory"]
-        h_to_a_o, h_to_c = room["from_h"].swapaxes(0, 1)
-        carried, c_to_a_i, c_to_a_f, c_to_a_g = room["from_c"].swapaxes(0, 1)
+        H, c, squashed = self.hidden, record["memory"], room["squashed"]
+        carried, c_to_a_i, c_to_a_f, c_to_a_g, h_to_a_o, h_to_c = room["deltas"][:-1].swapaxes(0, 1)
         a_ifo, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
-        (i, f, o), _, (i_slope, f_slope, o_slope) = (_blocks(part, 3) for part in sigmoid_parts(a_ifo))
-        np.multiply(np.tanh(c[1:], h_to_a_o), o_slope, h_to_a_o)
-        np.multiply(tanh_slope(c[1:], h_to_c), o, h_to_c)
+        parts = sigmoid_parts(a_ifo, Sigmoid(room["values"], room["slopes"], room["slopes"]))
+        (i, f, o), (i_slope, f_slope, o_slope) = _blocks(parts.value, 3), _blocks(parts.slope, 3)
         carried[:] = f
-        np.multiply(np.tanh(a_g, c_to_a_i), i_slope, c_to_a_i)
+        np.multiply(np.tanh(a_g, squashed), i_slope, c_to_a_i)
         np.multiply(c[:-1], f_slope, c_to_a_f)
-        np.multiply(tanh_slope(a_g, c_to_a_g), i, c_to_a_g)
+        np.multiply(tanh_slope(a_g, squashed), i, c_to_a_g)
+        np.multiply(np.tanh(c[1:], squashed), o_slope, h_to_a_o)
+        np.multiply(tanh_slope(c[1:], squashed), o, h_to_c)
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
-        from_h, deltas, H = room["from_h"], room["deltas"], self.hidden
-        here, after = deltas[:-1], deltas[1:]
-        return (
-            *(from_h[:, 0], from_h[:, 1], room["from_c"], here[:, 4], here[:, 5], after[:, 0], here[:, :4]),
-            here.reshape(len(here), 6 * H, -1)[:, H : 5 * H],
-        )
+        here, after, H = room["deltas"][:-1], room["deltas"][1:], self.hidden
+        d_a = here.reshape(len(here), 6 * H, -1)[:, H : 5 * H]
+        return here[:, 4], here[:, 5], after[:, 0], here[:, :4], d_a
 
-    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
-        h_to_a_o, h_to_c, from_c, d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a = row
+    def step_back(self, W: Array, row: Row) -> None:
+        d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
         add(d_h, direct, d_h)
-        multiply(d_h, h_to_a_o, d_a_o)
-        multiply(d_h, h_to_c, d_c_from_h)
+        multiply(d_h, d_a_o, d_a_o)
+        multiply(d_h, d_c_from_h, d_c_from_h)
         add(d_c_carried, d_c_from_h, d_c)
-        multiply(d_c, from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
+        multiply(d_c, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
         W.dot(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -452,29 +454,35 @@ class GRU(Cell):
         return sigmoid(2 * record["a_rz"][:, k * H : (k + 1) * H])
 
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
-        shape = (steps, 5, self.hidden, batch)
-        return {"factors": np.empty(shape, dtype), "deltas": np.empty(shape, dtype)}
+        H = self.hidden
+        widths = {"values": 2 * H, "complements": 2 * H, "slopes": 2 * H, "squashed": H}
+        return {"deltas": np.empty((steps, 5, H, batch), dtype)} | {
+            name: np.empty((steps, width, batch), dtype) for name, width in widths.items()
+        }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, a_n = self.hidden, record["a_n"]
-        h_to_a_n, h_to_a_r, h_to_a_z, h_to_m, carried = room["factors"].swapaxes(0, 1)
-        parts = sigmoid_parts(record["a_rz"])
+        H, a_n, squashed = self.hidden, record["a_n"], room["squashed"]
+        h_to_a_n, h_to_a_r, h_to_a_z, h_to_m, carried = room["deltas"].swapaxes(0, 1)
+        out = Sigmoid(room["values"], room["complements"], room["slopes"])
+        parts = sigmoid_parts(record["a_rz"], out)
         (r, z), (_, z_complement), (r_slope, z_slope) = (_blocks(part, 2) for part in parts)
-        np.multiply(tanh_slope(a_n, h_to_a_n), z_complement, h_to_a_n)
-        np.multiply(np.multiply(h_to_a_n, record["m"], h_to_a_r), r_slope, h_to_a_r)
-        np.multiply(np.subtract(states[:, -H:], np.tanh(a_n), h_to_a_z), z_slope, h_to_a_z)
-        np.multiply(h_to_a_n, r, h_to_m)
+        n_slope = np.multiply(tanh_slope(a_n, squashed), z_complement, squashed)
+        h_to_a_n[:] = n_slope
+        np.multiply(n_slope, r, h_to_m)
+        np.multiply(np.multiply(n_slope, record["m"], squashed), r_slope, h_to_a_r)
+        np.subtract(states[:, -H:], np.tanh(a_n, squashed), squashed)
+        np.multiply(squashed, z_slope, h_to_a_z)
         carried[:] = z
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         deltas, H = room["deltas"], self.hidden
         d_rzm = deltas.reshape(len(deltas), 5 * H, -1)[:, H : 4 * H]
-        return room["factors"], deltas, d_rzm, deltas[:, 4]
+        return deltas, d_rzm, deltas[:, 4]
 
-    def step_back(self, W: Array, row: Row, d_h: Array, direct: Array, d_c: Array, d_h_before: Array) -> None:
-        factors, deltas, d_rzm, carried = row
+    def step_back(self, W: Array, row: Row) -> None:
+        deltas, d_rzm, carried, d_h, direct, _, d_h_before = row
         add(d_h, direct, d_h)
-        multiply(d_h, factors, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
+        multiply(d_h, deltas, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
         W.dot(d_rzm, d_h_before)
         add(d_h_before, carried, d_h_before)
 
