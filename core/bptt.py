@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.arrays import LOG10_2, Array, log10_norms
-from core.cells import LSTM, Arrays, Cell, DType, Row, for_products
+from core.cells import LSTM, Arrays, Cell, DType, Product, Row, product_with
 
 BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
 SHORT_BUFFER = 2048  # entries, instead of numpy's 8192
@@ -26,13 +26,15 @@ class Trace:
     """What the forward pass leaves behind; arrays that users see are views into it.
 
     It holds (T + 1)(X + 1 + H)·B numbers for the inputs and states, and T·G·H·B for the gates, with
-    G = 1 for the RNN and 4 for GRU and LSTM; for the LSTM also (T + 1)·H·B for the memory.
+    G = 1 for the RNN and 4 for GRU and LSTM; for the LSTM also (T + 4)·H·B for the memory, which has
+    room for a step's gates at its end.
     """
 
     cell: Cell
     states: Array = field(repr=False)  # (T + 1, X + 1 + H, B): x_{t+1}, 1 and h_t
     record: Arrays = field(repr=False)
     rows: list[Row] = field(repr=False)
+    size: Size
 
     @property
     def inputs(self) -> Array:
@@ -47,7 +49,7 @@ class Trace:
     @property
     def memory(self) -> Array | None:
         """c_0 … c_T, (T + 1, B, H), for the LSTM; None for cells without one."""
-        return self.record["memory"].transpose(0, 2, 1) if self.cell.remembers else None
+        return self.record["memory"][: len(self.states)].transpose(0, 2, 1) if self.cell.remembers else None
 
     def gate(self, name: str) -> Array:
         """A gate's activations, (T, B, H); ValueError for a name that isn't in `cell.gates`."""
@@ -123,9 +125,9 @@ def unroll(
     steps, batch, inputs = x.shape
     dtype = np.result_type(x, cell.parameters["weight_hh"])
     size = Size(type(cell), inputs, cell.hidden, steps, batch, dtype)
-    if out is not None and _size(out) != size:
+    if out is not None and out.size != size:
         raise ValueError("out must be the trace of a cell and an x of the same kinds, shapes and types")
-    trace = _empty_trace(cell, steps, batch, dtype) if out is None else replace(out, cell=cell)
+    trace = _empty_trace(cell, size) if out is None else Trace(cell, out.states, out.record, out.rows, size)
     states, record = trace.states, trace.record
     states[:-1, :inputs] = x.transpose(0, 2, 1)
     _start(cell, states, record, start)
@@ -154,14 +156,13 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
     work = _workspace(cell, size) if out is None else out.work
     work.hidden[-1] = 0
     sums: Arrays = {}
-    W, direct, step_back = _recurrence(cell, work), d_hidden.transpose(0, 2, 1), cell.step_back
+    product, direct, step_back = _recurrence(cell, work), d_hidden.transpose(0, 2, 1), cell.step_back
     with _walking():
         for first, last, offset, room, rows in _chunks_back(cell, trace, work):
             work.direct[offset:] = direct[first:last]
             for row in rows:
-                step_back(W, row)
-            d_x = cell.collect(trace.states[first:last], room, sums)
-            work.inputs[first:last] = d_x.reshape(last - first, batch, -1)
+                step_back(product, row)
+            work.inputs[first:last] = cell.collect(trace.states[first:last], room, sums)
     if cell.remembers:
         work.memory[0] = cell.carried(work.room)[-1]
     return Gradients(
@@ -184,7 +185,7 @@ def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Arra
     size = _check_trace(cell, trace)
     last_gradient = _fitting("d_last", d_last, (size.batch, size.hidden), size.dtype)
     work = _workspace(cell, size)
-    W, carried = _recurrence(cell, work), cell.carried(work.room)
+    product, carried = _recurrence(cell, work), cell.carried(work.room)
     exponents = np.zeros((size.steps + 1, size.batch), dtype=np.int64)
     work.hidden[-1] = last_gradient.T
     exponents[-1] = _rescale(work.hidden[-1], carried[-1])
@@ -193,7 +194,7 @@ def log10_hidden_gradient_norms(cell: Cell, trace: Trace, d_last: Array) -> Arra
         for chunk in _chunks_back(cell, trace, work):
             k, j = chunk.last, len(work.direct)
             for row in chunk.rows:
-                cell.step_back(W, row)
+                cell.step_back(product, row)
                 k, j = k - 1, j - 1
                 exponents[k] = exponents[k + 1] + _rescale(work.hidden[k], carried[j])
     return log10_norms(work.hidden.transpose(0, 2, 1)) + exponents * LOG10_2
@@ -244,10 +245,11 @@ def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
         carried[-1] = carried[offset]
 
 
-def _recurrence(cell: Cell, work: Workspace) -> Array:
-    """W_hhᵀ as the products want it; and nothing is carried into the last step yet."""
+def _recurrence(cell: Cell, work: Workspace) -> Product:
+    """The product with W_hhᵀ; and nothing is carried into the last step yet."""
     cell.carried(work.room)[-1] = 0
-    return for_products(cell.parameters["weight_hh"].T.astype(work.hidden.dtype, copy=False), work.hidden)
+    W = cell.parameters["weight_hh"].T.astype(work.hidden.dtype, copy=False)
+    return product_with(W, work.hidden)
 
 
 def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:
@@ -265,22 +267,16 @@ def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:
     return np.asarray(shifts, dtype=np.int64)
 
 
-def _empty_trace(cell: Cell, steps: int, batch: int, dtype: DType) -> Trace:
-    states = np.empty((steps + 1, cell.inputs + 1 + cell.hidden, batch), dtype)
-    record = cell.record(steps, batch, dtype)
-    return Trace(cell, states, record, list(zip(*cell.rows(states, record), strict=True)))
-
-
-def _size(trace: Trace) -> Size:
-    steps, batch, cell = len(trace.states) - 1, trace.states.shape[2], trace.cell
-    return Size(type(cell), cell.inputs, cell.hidden, steps, batch, trace.states.dtype)
+def _empty_trace(cell: Cell, size: Size) -> Trace:
+    states = np.empty((size.steps + 1, size.inputs + 1 + size.hidden, size.batch), size.dtype)
+    record = cell.record(size.steps, size.batch, size.dtype)
+    return Trace(cell, states, record, list(zip(*cell.rows(states, record), strict=True)), size)
 
 
 def _check_trace(cell: Cell, trace: Trace) -> Size:
-    size = _size(trace)
-    if size[:3] != (type(cell), cell.inputs, cell.hidden):
+    if trace.size[:3] != (type(cell), cell.inputs, cell.hidden):
         raise ValueError("trace must be that of a cell of the same kind and shape")
-    return size
+    return trace.size
 
 
 def _workspace(cell: Cell, size: Size) -> Workspace:

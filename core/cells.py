@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -44,8 +44,10 @@ from core.linear import gaussian_matrix, orthogonal_matrix, spectral_radius
 Arrays: TypeAlias = dict[str, Array]
 Row: TypeAlias = tuple[Array, ...]
 Shared: TypeAlias = tuple[Any, ...]
+Product: TypeAlias = Callable[[Array, Array], object]  # with a matrix, of the first, written into the second
 DType: TypeAlias = np.dtype[Any]
 
+SMALL_PRODUCT = 10**6  # multiplications, up to which OpenBLAS takes its path for small matrices
 RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
 
 
@@ -102,7 +104,7 @@ class Cell(ABC):
         """Empty arrays, by name, for what the steps leave behind beside x and h."""
 
     @abstractmethod
-    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+    def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         """The arrays, one entry a step, that `step` reads and writes."""
 
     @abstractmethod
@@ -130,11 +132,12 @@ class Cell(ABC):
         """The parts of the deltas, one entry a step, that `step_back` works on."""
 
     @abstractmethod
-    def step_back(self, W: Array, row: Row) -> None:
+    def step_back(self, product: Product, row: Row) -> None:
         """One step back, in place: `step` read upwards, which turns the factors of the step into deltas.
 
-        W is weight_hhᵀ. The row is that of `rows_back`, then d_h, what L adds to it directly, d_c (or
-        anything, for a cell without a memory) and the d_h of the step before, which is written.
+        The product is that with weight_hhᵀ. The row is that of `rows_back`, then d_h, what L adds to it
+        directly, d_c (or anything, for a cell without a memory), and the d_h of the step before, which
+        is written.
         """
 
     def carried(self, room: Arrays) -> Array:
@@ -147,7 +150,7 @@ class Cell(ABC):
 
     @abstractmethod
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        """Add these steps' part to the sums; return that of the inputs, (T·B, X)."""
+        """Add these steps' part to the sums; return that of the inputs, (T, B, X)."""
 
     @abstractmethod
     def parameter_gradients(self, sums: Arrays) -> Arrays:
@@ -188,17 +191,17 @@ class RNN(Cell):
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
         return {"a": np.empty((steps, self.hidden, batch), dtype)}
 
-    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+    def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         return states[:-1], record["a"], states[1:, -self.hidden :]
 
     def begin(self, states: Array, record: Arrays) -> Shared:
-        W = for_products(_packed(self.parameters, states.dtype), states)
-        return W, ACTIVATIONS[self.activation].write
+        product = product_with(_packed(self.parameters, states.dtype), states)
+        return product, ACTIVATIONS[self.activation].write
 
     def step(self, shared: Shared, row: Row) -> None:
-        W, write = shared
+        product, write = shared
         state, a, h = row
-        W.dot(state, a)
+        product(state, a)
         write(a, h)
 
     def gate(self, name: str, record: Arrays) -> Array:
@@ -213,16 +216,17 @@ class RNN(Cell):
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         return (room["deltas"],)
 
-    def step_back(self, W: Array, row: Row) -> None:
+    def step_back(self, product: Product, row: Row) -> None:
         d_a, d_h, direct, _, d_h_before = row
         add(d_h, direct, d_h)
         multiply(d_h, d_a, d_a)
-        W.dot(d_a, d_h_before)
+        product(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        d_a = _flat(room["deltas"])
-        _add(sums, "x1h", d_a @ _flat(states).T)
-        return d_a.T @ self.parameters["weight_ih"]
+        d_a = room["deltas"]
+        flat = _flat(d_a)
+        _add(sums, "x1h", flat @ _stacked(states))
+        return _by_inputs(d_a, flat, self.parameters["weight_ih"])
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -275,37 +279,49 @@ class LSTM(Cell):
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
         H = self.hidden
-        return {"a": np.empty((steps, 4 * H, batch), dtype), "memory": np.empty((steps + 1, H, batch), dtype)}
+        backwards = np.empty((steps + 4, H, batch), dtype)
+        return {"a": np.empty((steps, 4 * H, batch), dtype), "memory": backwards[::-1]}
 
-    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
-        memory = record["memory"]
-        return states[:-1], record["a"], memory[:-1], memory[1:], states[1:, -self.hidden :]
+    def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
+        """The gates o, i, f and g of a step lie before the c_{t−1} they meet, where c_t … c_{t+3} will.
+
+        So i and f lie together, and g and c_{t−1}, and one product makes i ∘ g and f ∘ c_{t−1}; c_t takes
+        the place of g. This is why the memory lies backwards.
+        """
+        H, steps = self.hidden, len(record["a"])
+        backwards = record["memory"][::-1].reshape((steps + 4) * H, -1)
+        o, i, f, g, c, _ = range(6)
+
+        def views(first: int, end: int) -> list[Array]:
+            return [backwards[(t + first) * H : (t + end) * H] for t in reversed(range(steps))]
+
+        return (
+            *(states[:-1], record["a"], views(o, c), views(o, g), views(i, g), views(g, c + 1)),
+            *(views(o, i), views(i, f), views(f, g), views(g, c), states[1:, -H:]),
+        )
 
     def begin(self, states: Array, record: Arrays) -> Shared:
-        H, dtype = self.hidden, states.dtype
-        W = _packed(self.parameters, dtype)
-        W = np.concatenate([W[: 2 * H], W[3 * H :], W[2 * H : 3 * H]])
-        W[: 3 * H] *= 0.5
-        gates = np.empty((4 * H, states.shape[2]), dtype)
-        i, f, o, g = gates.reshape(4, H, -1)
-        return for_products(W, states), np.array(0.5, dtype), gates, gates[: 3 * H], i, f, o, g
+        W = _packed(self.parameters, states.dtype)
+        i, f, g, o = W.reshape(4, self.hidden, -1)
+        W = np.concatenate([o, i, f, g])
+        W[: -self.hidden] *= 0.5
+        return product_with(W, states), np.array(0.5, states.dtype)
 
     def step(self, shared: Shared, row: Row) -> None:
-        W, half, gates, sigmoids, i, f, o, g = shared
-        state, a, c_before, c, h = row
-        W.dot(state, a)
+        product, half = shared
+        state, a, gates, sigmoids, i_f, g_c, o, i_g, f_c, c, h = row
+        product(state, a)
         tanh(a, gates)
         multiply(sigmoids, half, sigmoids)
-        add(sigmoids, half, sigmoids)  # i, f, o = ½ + ½ tanh(a/2)
-        multiply(f, c_before, c)
-        multiply(i, g, i)
-        add(c, i, c)  # c_t = f ∘ c_{t−1} + i ∘ g
-        tanh(c, g)
-        multiply(o, g, h)  # h_t = o ∘ tanh(c_t)
+        add(sigmoids, half, sigmoids)  # o, i, f = ½ + ½ tanh(a/2)
+        multiply(i_f, g_c, i_f)
+        add(f_c, i_g, c)  # c_t = f ∘ c_{t−1} + i ∘ g
+        tanh(c, i_g)
+        multiply(o, i_g, h)  # h_t = o ∘ tanh(c_t)
 
     def gate(self, name: str, record: Arrays) -> Array:
         check_choice("name", name, self.gates)
-        k, H = ("input", "forget", "output", "candidate").index(name), self.hidden
+        k, H = ("output", "input", "forget", "candidate").index(name), self.hidden
         a = record["a"][:, k * H : (k + 1) * H]
         return np.tanh(a) if name == "candidate" else sigmoid(2 * a)
 
@@ -319,49 +335,51 @@ class LSTM(Cell):
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, c, squashed = self.hidden, record["memory"], room["squashed"]
+        H, squashed = self.hidden, room["squashed"]
+        c_before, c = record["memory"][:-4], record["memory"][1:-3]
         carried, c_to_a_i, c_to_a_f, c_to_a_g, h_to_a_o, h_to_c = room["deltas"][:-1].swapaxes(0, 1)
-        a_ifo, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
-        parts = sigmoid_parts(a_ifo, Sigmoid(room["values"], room["slopes"], room["slopes"]))
-        (i, f, o), (i_slope, f_slope, o_slope) = _blocks(parts.value, 3), _blocks(parts.slope, 3)
+        a_oif, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
+        parts = sigmoid_parts(a_oif, Sigmoid(room["values"], room["slopes"], room["slopes"]))
+        (o, i, f), (o_slope, i_slope, f_slope) = _blocks(parts.value, 3), _blocks(parts.slope, 3)
         carried[:] = f
         np.multiply(np.tanh(a_g, squashed), i_slope, c_to_a_i)
-        np.multiply(c[:-1], f_slope, c_to_a_f)
+        np.multiply(c_before, f_slope, c_to_a_f)
         np.multiply(tanh_slope(a_g, squashed), i, c_to_a_g)
-        np.multiply(np.tanh(c[1:], squashed), o_slope, h_to_a_o)
-        np.multiply(tanh_slope(c[1:], squashed), o, h_to_c)
+        np.multiply(np.tanh(c, squashed), o_slope, h_to_a_o)
+        np.multiply(tanh_slope(c, squashed), o, h_to_c)
 
     def rows_back(self, room: Arrays) -> tuple[Array, ...]:
         here, after, H = room["deltas"][:-1], room["deltas"][1:], self.hidden
         d_a = here.reshape(len(here), 6 * H, -1)[:, H : 5 * H]
         return here[:, 4], here[:, 5], after[:, 0], here[:, :4], d_a
 
-    def step_back(self, W: Array, row: Row) -> None:
+    def step_back(self, product: Product, row: Row) -> None:
         d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
         add(d_h, direct, d_h)
         multiply(d_h, d_a_o, d_a_o)
         multiply(d_h, d_c_from_h, d_c_from_h)
         add(d_c_carried, d_c_from_h, d_c)
         multiply(d_c, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
-        W.dot(d_a, d_h_before)
+        product(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         deltas, H = room["deltas"][:-1], self.hidden
-        d_a = _flat(deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H])
-        _add(sums, "x1h", d_a @ _flat(states).T)
-        return d_a.T @ self.parameters["weight_ih"]
+        d_a = deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H]
+        flat = _flat(d_a)
+        _add(sums, "x1h", flat @ _stacked(states))
+        return _by_inputs(d_a, flat, self.parameters["weight_ih"])
 
     def carried(self, room: Arrays) -> Array:
         return room["deltas"][:, 0]
 
     def log10_forget(self, record: Arrays) -> Array:
         """log10 f_t = −log10(1 + e^−a), (T, H, B), right where f_t itself is 0 in float64."""
-        a = 2 * record["a"][:, self.hidden : 2 * self.hidden]
+        a = 2 * record["a"][:, 2 * self.hidden : 3 * self.hidden]
         return -np.logaddexp(0, -a) / math.log(10)
 
     def log10_into_memory(self, record: Arrays, d_h: Array) -> Array:
         """log10 |o_T ∘ tanh′(c_T) ∘ d_h|, (H, B): what goes from h_T into c_T."""
-        a, c = 2 * record["a"][-1, 2 * self.hidden : 3 * self.hidden], np.abs(record["memory"][-1])
+        a, c = 2 * record["a"][-1, : self.hidden], np.abs(record["memory"][len(record["a"])])
         log_o = -np.logaddexp(0, -a)
         log_slope = math.log(4) - 2 * c - 2 * np.log1p(np.exp(-2 * c))
         with np.errstate(divide="ignore"):
@@ -416,26 +434,26 @@ class GRU(Cell):
         widths = {"a_rz": 2 * self.hidden, "m": self.hidden, "a_n": self.hidden}
         return {name: np.empty((steps, width, batch), dtype) for name, width in widths.items()}
 
-    def rows(self, states: Array, record: Arrays) -> tuple[Array, ...]:
+    def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         hidden = states[:, -self.hidden :]
         one_and_h = states[:-1, self.inputs :]
         return states[:-1], one_and_h, *record.values(), hidden[:-1], hidden[1:]
 
     def begin(self, states: Array, record: Arrays) -> Shared:
-        H, X, dtype, p = self.hidden, self.inputs, states.dtype, self.parameters
+        H, dtype, p = self.hidden, states.dtype, self.parameters
         W_rz = 0.5 * _packed({name: values[: 2 * H] for name, values in p.items()}, dtype)
         W_m = np.column_stack([p["bias_hh"][2 * H :], p["weight_hh"][2 * H :]]).astype(dtype, copy=False)
         W_x = np.column_stack([p["weight_ih"][2 * H :], p["bias_ih"][2 * H :]]).astype(dtype, copy=False)
-        np.matmul(W_x, states[:-1, : X + 1], out=record["a_n"])
+        write_input_part(W_x, states, record["a_n"])
         rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
-        W_rz, W_m = (for_products(W, states) for W in (W_rz, W_m))
-        return W_rz, W_m, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
+        rz_product, m_product = product_with(W_rz, states), product_with(W_m, states)
+        return rz_product, m_product, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
 
     def step(self, shared: Shared, row: Row) -> None:
-        W_rz, W_m, half, rz, r, z, n = shared
+        rz_product, m_product, half, rz, r, z, n = shared
         state, one_and_h, a_rz, m, a_n, h_before, h = row
-        W_rz.dot(state, a_rz)
-        W_m.dot(one_and_h, m)
+        rz_product(state, a_rz)
+        m_product(one_and_h, m)
         tanh(a_rz, rz)
         multiply(rz, half, rz)
         add(rz, half, rz)  # r, z = ½ + ½ tanh(a/2)
@@ -479,20 +497,21 @@ class GRU(Cell):
         d_rzm = deltas.reshape(len(deltas), 5 * H, -1)[:, H : 4 * H]
         return deltas, d_rzm, deltas[:, 4]
 
-    def step_back(self, W: Array, row: Row) -> None:
+    def step_back(self, product: Product, row: Row) -> None:
         deltas, d_rzm, carried, d_h, direct, _, d_h_before = row
         add(d_h, direct, d_h)
         multiply(d_h, deltas, deltas)  # d_a_n, d_a_r, d_a_z, d_m, and what z carries back
-        W.dot(d_rzm, d_h_before)
+        product(d_rzm, d_h_before)
         add(d_h_before, carried, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
-        deltas, states = _flat(room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H]), _flat(states)
-        d_nrz, d_rzm = deltas[: 3 * H], deltas[H:]
-        _add(sums, "x1", d_nrz @ states[: X + 1].T)
-        _add(sums, "1h", d_rzm @ states[X:].T)
-        return np.asarray(d_nrz.T @ np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]]))
+        deltas, states = room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H], _stacked(states)
+        flat = _flat(deltas)
+        _add(sums, "x1", flat[: 3 * H] @ states[:, : X + 1])
+        _add(sums, "1h", flat[H:] @ states[:, X:])
+        W_nrz = np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
+        return _by_inputs(deltas[:, : 3 * H], flat[: 3 * H], W_nrz)
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
@@ -601,14 +620,35 @@ def check_parameters(parameters: Arrays, blocks: int) -> None:
 def _packed(parameters: Arrays, dtype: DType) -> Array:
     """(G·H, X + 1 + H): the weights of a column of x, 1 and h."""
     p = parameters
-    return np.column_stack([p["weight_ih"], p["bias_ih"] + p["bias_hh"], p["weight_hh"]]).astype(
-        dtype, copy=False
-    )
+    bias = p["bias_ih"] + p["bias_hh"]
+    W = np.concatenate([p["weight_ih"], bias[:, np.newaxis], p["weight_hh"]], axis=1)
+    return W.astype(dtype, copy=False)
 
 
-def for_products(W: Array, columns: Array) -> Array:
-    """W in the order in memory that BLAS multiplies faster: by columns for a single one, else by rows."""
-    return np.asarray(W, order="F" if columns.shape[-1] == 1 else "C")
+def write_input_part(W: Array, states: Array, out: Array) -> None:
+    """W (x_t, 1) of all steps, (T, G·H, B): in one product where a step has a single column."""
+    x_and_1 = states[:-1, : W.shape[1]]
+    if states.shape[-1] == 1:
+        np.dot(x_and_1[:, :, 0], W.T, out[:, :, 0])
+    else:
+        np.matmul(W, x_and_1, out)
+
+
+def product_with(W: Array, columns: Array) -> Product:
+    """The product with W, which is laid out as BLAS is faster: by columns for a single one, else by rows."""
+    return np.asarray(W, order="F" if columns.shape[-1] == 1 else "C").dot
+
+
+def _by_inputs(d_a: Array, flat: Array, W: Array) -> Array:
+    """W_ihᵀ d_a of all steps, (T, B, X), from d_a as it is, and flat.
+
+    A product for each step is faster where BLAS multiplies so small a matrix without copying it first.
+    """
+    steps, rows, batch = d_a.shape
+    if batch > 1 and rows * batch * W.shape[1] <= SMALL_PRODUCT:
+        return np.asarray(np.matmul(d_a.transpose(0, 2, 1), W))
+    inputs: Array = (flat.T @ W).reshape(steps, batch, -1)
+    return inputs
 
 
 def _unpacked(sums: Array, inputs: int) -> Arrays:
@@ -635,3 +675,8 @@ def _blocks(columns: Array, count: int) -> Array:
 def _flat(columns: Array) -> Array:
     """(T, N, B) as (N, T·B): a copy, but for B = 1."""
     return columns.transpose(1, 0, 2).reshape(columns.shape[1], -1)
+
+
+def _stacked(columns: Array) -> Array:
+    """(T, N, B) as (T·B, N): a copy, but for B = 1."""
+    return columns.transpose(0, 2, 1).reshape(-1, columns.shape[1])

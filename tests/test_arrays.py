@@ -13,6 +13,7 @@ from oracles import log10_norm, mp, over_power_of_two
 from core import arrays as core_arrays
 from core.arrays import (
     UNSATURATED,
+    Sigmoid,
     check_finite,
     log10_norms,
     sigmoid,
@@ -136,6 +137,18 @@ def test_parts_of_sigmoid_leave_their_argument_alone():
     copy = half.copy()
     sigmoid_parts(half)
     np.testing.assert_array_equal(half, copy)
+
+
+@pytest.mark.parametrize("far", [0.5, 20.0, 400.0])  # tanh, e^−a, and e^−|a|
+def test_sigmoid_parts_into_given_arrays_are_those_into_new_ones(far):
+    half = np.array([-far, -0.3, 0.0, 0.7, far])
+    fresh = sigmoid_parts(half)
+    value, slope = np.full((2, 5), np.nan)
+    found = sigmoid_parts(half, Sigmoid(value, slope, slope))
+    assert found.value is value
+    assert found.slope is slope
+    np.testing.assert_array_equal(value, fresh.value)
+    np.testing.assert_array_equal(slope, fresh.slope)
 
 
 @pytest.mark.parametrize("function", [sigmoid, sigmoid_slope, tanh_slope])

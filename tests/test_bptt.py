@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import exactly, log10_gradients, mp, started
 
-from core import bptt
+from core import bptt, cells
 from core.bptt import backpropagate, log10_forget_path, log10_hidden_gradient_norms, unroll
 from core.cells import GRU, LSTM, RNN
 from core.linear import log10_gradient_norms, make_gradient, make_matrix
@@ -176,22 +176,23 @@ def test_gradients_of_any_shape_are_those_by_differences(network):
 class Transposed(RNN):
     """Wrong: goes back through W, not Wᵀ."""
 
-    def step_back(self, W, row, d_h, direct, d_c, d_h_before):
-        super().step_back(W.T, row, d_h, direct, d_c, d_h_before)
+    def step_back(self, product, row):  # noqa: ARG002
+        super().step_back(self.parameters["weight_hh"].dot, row)
 
 
 class WithoutSlope(RNN):
     """Wrong: leaves φ′ out."""
 
     def factors(self, states, record, room):  # noqa: ARG002
-        room["slope"][:] = 1
+        room["deltas"][:] = 1
 
 
 class WithoutDirectTerm(RNN):
     """Wrong: of d_hidden, only what the last step gets."""
 
-    def step_back(self, W, row, d_h, direct, d_c, d_h_before):
-        super().step_back(W, row, d_h, direct * (d_h == 0).all(), d_c, d_h_before)
+    def step_back(self, product, row):
+        *deltas, d_h, direct, d_c, d_h_before = row
+        super().step_back(product, (*deltas, d_h, direct * (d_h == 0).all(), d_c, d_h_before))
 
 
 class InputsOneLate(RNN):
@@ -206,7 +207,7 @@ class UpdateTheWrongWay(GRU):
 
     def factors(self, states, record, room):
         super().factors(states, record, room)
-        room["factors"][:, 4] = 1 - room["factors"][:, 4]
+        room["deltas"][:, 4] = 1 - room["deltas"][:, 4]
 
 
 class ResetForgotten(GRU):
@@ -214,7 +215,7 @@ class ResetForgotten(GRU):
 
     def factors(self, states, record, room):
         super().factors(states, record, room)
-        room["factors"][:, 3] = room["factors"][:, 0]
+        room["deltas"][:, 3] = room["deltas"][:, 0]
 
 
 class WithoutCarry(LSTM):
@@ -222,7 +223,7 @@ class WithoutCarry(LSTM):
 
     def factors(self, states, record, room):
         super().factors(states, record, room)
-        room["from_c"][:, 0] = 0
+        room["deltas"][:-1, 0] = 0
 
 
 class OutputsSlopeForgotten(LSTM):
@@ -230,7 +231,7 @@ class OutputsSlopeForgotten(LSTM):
 
     def factors(self, states, record, room):
         super().factors(states, record, room)
-        room["from_h"][:, 0] = np.tanh(record["memory"][1:])
+        room["deltas"][:-1, 4] = np.tanh(record["memory"][1:-3])
 
 
 WRONG = [
@@ -502,10 +503,18 @@ def test_results_do_not_depend_on_the_chunks(monkeypatch, kind, steps):
     norms = log10_hidden_gradient_norms(network.cell, unroll(network.cell, network.x), network.d_hidden[0])
     in_chunks(monkeypatch, network, steps)
     trace, gradients = walk(network)
-    assert len(gradients.work.rows) == min(steps, 7)
+    assert len(gradients.work.direct) == min(steps, 7)
     assert_close(everything(trace, gradients), expected, rtol=1e-12, atol=1e-14)
     again = log10_hidden_gradient_norms(network.cell, unroll(network.cell, network.x), network.d_hidden[0])
     np.testing.assert_allclose(again, norms, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_for_all_steps_gives_what_one_for_each_gives(monkeypatch, kind):
+    network = some.network(kind, steps=7, batch=3)
+    one_each = everything(*walk(network))
+    monkeypatch.setattr(cells, "SMALL_PRODUCT", 0)
+    assert_close(everything(*walk(network)), one_each, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -780,7 +789,7 @@ def test_a_trace_takes_what_it_says(kind):
     network = some.network(kind, steps=T, batch=B, inputs=X, hidden=H)
     trace, taken = peak(lambda: unroll(network.cell, network.x))
     numbers = (T + 1) * (X + 1 + H) * B + T * {"tanh": 1, "gru": 4, "lstm": 4}[kind] * H * B
-    numbers += (T + 1) * H * B if kind == "lstm" else 0
+    numbers += (T + 4) * H * B if kind == "lstm" else 0
     views = T * len(trace.rows[0])
     assert 8 * numbers <= taken <= 1.02 * 8 * numbers + views * BYTES_A_VIEW + 100_000
 
@@ -794,7 +803,7 @@ def test_a_walk_back_takes_its_result_and_a_few_times_the_bytes_at_once(kind):
     result = gradients.work.hidden.nbytes + gradients.inputs.nbytes
     result += gradients.work.memory.nbytes if kind == "lstm" else 0
     result += sum(values.nbytes for values in gradients.parameters.values())
-    views = T * (3 if kind == "lstm" else 2) + 10 * len(gradients.work.rows)
+    views = T * (3 if kind == "lstm" else 2) + 10 * len(gradients.work.direct)
     assert result <= taken <= result + 7 * bptt.BYTES_AT_ONCE + views * BYTES_A_VIEW
 
 
