@@ -223,10 +223,7 @@ class RNN(Cell):
         product(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        d_a = room["deltas"]
-        flat = _flat(d_a)
-        _add(sums, "x1h", flat @ _stacked(states))
-        return _by_inputs(d_a, flat, self.parameters["weight_ih"])
+        return _collect(room["deltas"], states, self.parameters["weight_ih"], sums)
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -290,7 +287,7 @@ class LSTM(Cell):
         """
         H, steps = self.hidden, len(record["a"])
         backwards = record["memory"][::-1].reshape((steps + 4) * H, -1)
-        o, i, f, g, c, _ = range(6)
+        o, i, f, g, c = range(5)
 
         def views(first: int, end: int) -> list[Array]:
             return [backwards[(t + first) * H : (t + end) * H] for t in reversed(range(steps))]
@@ -335,8 +332,8 @@ class LSTM(Cell):
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, squashed = self.hidden, room["squashed"]
-        c_before, c = record["memory"][:-4], record["memory"][1:-3]
+        H, steps, squashed = self.hidden, len(states), room["squashed"]
+        c_before, c = record["memory"][:steps], record["memory"][1 : steps + 1]
         carried, c_to_a_i, c_to_a_f, c_to_a_g, h_to_a_o, h_to_c = room["deltas"][:-1].swapaxes(0, 1)
         a_oif, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
         parts = sigmoid_parts(a_oif, Sigmoid(room["values"], room["slopes"], room["slopes"]))
@@ -365,9 +362,7 @@ class LSTM(Cell):
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
         deltas, H = room["deltas"][:-1], self.hidden
         d_a = deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H]
-        flat = _flat(d_a)
-        _add(sums, "x1h", flat @ _stacked(states))
-        return _by_inputs(d_a, flat, self.parameters["weight_ih"])
+        return _collect(d_a, states, self.parameters["weight_ih"], sums)
 
     def carried(self, room: Arrays) -> Array:
         return room["deltas"][:, 0]
@@ -444,7 +439,7 @@ class GRU(Cell):
         W_rz = 0.5 * _packed({name: values[: 2 * H] for name, values in p.items()}, dtype)
         W_m = np.column_stack([p["bias_hh"][2 * H :], p["weight_hh"][2 * H :]]).astype(dtype, copy=False)
         W_x = np.column_stack([p["weight_ih"][2 * H :], p["bias_ih"][2 * H :]]).astype(dtype, copy=False)
-        write_input_part(W_x, states, record["a_n"])
+        _write_input_part(W_x, states, record["a_n"])
         rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
         rz_product, m_product = product_with(W_rz, states), product_with(W_m, states)
         return rz_product, m_product, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
@@ -625,7 +620,7 @@ def _packed(parameters: Arrays, dtype: DType) -> Array:
     return W.astype(dtype, copy=False)
 
 
-def write_input_part(W: Array, states: Array, out: Array) -> None:
+def _write_input_part(W: Array, states: Array, out: Array) -> None:
     """W (x_t, 1) of all steps, (T, G·H, B): in one product where a step has a single column."""
     x_and_1 = states[:-1, : W.shape[1]]
     if states.shape[-1] == 1:
@@ -637,6 +632,13 @@ def write_input_part(W: Array, states: Array, out: Array) -> None:
 def product_with(W: Array, columns: Array) -> Product:
     """The product with W, which is laid out as BLAS is faster: by columns for a single one, else by rows."""
     return np.asarray(W, order="F" if columns.shape[-1] == 1 else "C").dot
+
+
+def _collect(d_a: Array, states: Array, W: Array, sums: Arrays) -> Array:
+    """Add Σ_t d_a_t (x_t, 1, h_{t−1})ᵀ to the sums; return the gradient by the inputs, (T, B, X)."""
+    flat = _flat(d_a)
+    _add(sums, "x1h", flat @ _stacked(states))
+    return _by_inputs(d_a, flat, W)
 
 
 def _by_inputs(d_a: Array, flat: Array, W: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from pages.shared.asked import MODES
 from pages.shared.frame import SCRIPTS
 from pages.shared.words import read_words
 from tests.conftest import ROOT
+from tests.npy import npy
 
 HANG = 30  # seconds: no run comes near
 LEAST_OWN = 8  # characters of a sentence besides its values: what has fewer would fit anything
@@ -95,13 +95,6 @@ def shaped(shape: str, descr: str = "'<f8'") -> bytes:
     return header(f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}\n")
 
 
-def saved(array: Any) -> bytes:
-    """An array as NPY, pickled where it holds objects."""
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=True)
-    return stream.getvalue()
-
-
 class Bomb:
     """What runs where it is unpickled."""
 
@@ -131,10 +124,10 @@ BAD_FILES = {
     "object.npy": shaped("(2, 2)", "'|O'"),
     "text.npy": shaped("(2, 2)", "'<U100000'"),
     "dates.npy": shaped("(2, 2)", "'<M8[s]'"),
-    "pickle.npy": saved(np.array([[Bomb()]], dtype=object)),
+    "pickle.npy": npy(np.array([[Bomb()]], dtype=object)),
     "pickle-only.npy": b"\x80\x04cbuiltins\nexec\n",
-    "wide.npy": saved(np.full((2, 2), np.longdouble("1e4000"))),
-    "fortran-short.npy": saved(np.asfortranarray(np.eye(4)))[:-1],
+    "wide.npy": npy(np.full((2, 2), np.longdouble("1e4000"))),
+    "fortran-short.npy": npy(np.asfortranarray(np.eye(4)))[:-1],
     "version.npy": b"\x93NUMPY\x09\x09" + b"\xff" * 64,
     "claims-4-GB.npy": b"\x93NUMPY\x02\x00" + b"\xff" * 64,
     "magic.npy": b"\x93NUMPY",

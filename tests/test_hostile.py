@@ -32,10 +32,10 @@ from tests.hostile import (
     TEXTS,
     crawl,
     header,
-    saved,
     sentences,
     visit,
 )
+from tests.npy import npy
 
 INPUTS = {  # where free input comes in: what is new here wants its own tests below
     ("own_matrix_panel", "file_uploader"),
@@ -373,7 +373,7 @@ def test_a_bad_file_is_one_sentence_and_the_last_good_matrix_stays() -> None:
 
 def test_a_matrix_in_fortran_s_order_is_read_as_it_is() -> None:
     W = np.asfortranarray([[1.0, 2.0], [3.0, 4.0]])
-    assert own_matrix.from_file("w.npy", saved(W)).tolist() == [[1, 2], [3, 4]]
+    assert own_matrix.from_file("w.npy", npy(W)).tolist() == [[1, 2], [3, 4]]
 
 
 @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")

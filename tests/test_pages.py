@@ -22,6 +22,7 @@ from pages.shared import recall_run
 from pages.shared.thinning import MOST_POINTS
 from pages.shared.words import read_words
 from tests.conftest import ROOT
+from tests.npy import npy
 
 TABS = {
     "explosion": ["look", "plane", "powers", "training", "tariffs", "code"],
@@ -464,12 +465,6 @@ def csv(rows: int, columns: int) -> bytes:
     return "\n".join(",".join(["0.5"] * columns) for _ in range(rows)).encode()
 
 
-def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=allow_pickle)
-    return stream.getvalue()
-
-
 def claiming(rows: int) -> bytes:
     """An NPY file whose header claims more than it holds."""
     header = io.BytesIO()
@@ -495,7 +490,7 @@ def upload(at: AppTest, name: str, content: bytes) -> AppTest:
         ("w.csv", b"0" * 10_000_000, "file"),
         ("w.csv", b"1,nan\n3,4", "finite"),
         ("w.npy", b"not an array", "npy"),
-        ("w.npy", npy(np.array([[{}]], dtype=object), allow_pickle=True), "npy_type"),
+        ("w.npy", npy(np.array([[{}]], dtype=object)), "npy_type"),
         ("w.npy", npy(np.eye(3) * 1j), "npy_type"),
         ("w.npy", npy(np.zeros((2, 3))), "npy_shape"),
         ("w.npy", npy(np.zeros((0, 0))), "npy_shape"),

@@ -26,6 +26,7 @@ from core.bptt import backpropagate
 from core.cells import LSTM
 from core.reviews import LONGEST, NAMES, WEIGHTS, Vocabulary, WeightsError, load, packed, unpacked
 from core.tokens import tokenize
+from tests.npy import npy
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "reviews.json").read_text(encoding="utf-8"))["cases"]
 BOOK = (
@@ -631,21 +632,14 @@ NOT_WEIGHTS = {
     "nothing": lambda: b"",
     "not-a-zip": lambda: b"good and bad" * 10,
     "half-a-file": lambda: (WEIGHTS / "lstm.npz").read_bytes()[:300_000],
-    "a-lone-array": lambda: saved(np.ones(3)),
-    "a-pickle": lambda: saved(np.array([{}], object)),
+    "a-lone-array": lambda: npy(np.ones(3)),
+    "a-pickle": lambda: npy(np.array([{}], object)),
     "pickled-words": lambda: rewritten(words=np.array(["good"], object)),
     "cells-that-do-not-fit": lambda: rewritten(weight_hh=np.ones((3, 3), np.float32)),
     "another-cell's-weights": lambda: rewritten(kind=np.frombuffer(b"gru", np.uint8)),
     "readout-of-another-size": lambda: rewritten(weight_out=np.ones(3, np.float32)),
     "rows-of-another-size": lambda: rewritten(embedding=np.ones((3, 32), np.float16)),
 }
-
-
-def saved(array):
-    """An .npy file, also one that holds a pickle: what must be refused has to be made first."""
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=True)
-    return file.getvalue()
 
 
 def told(content):

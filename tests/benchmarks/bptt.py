@@ -26,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from core import bptt
-from core.cells import GRU, LSTM, RNN, Cell
+from core.cells import GRU, LSTM, RNN, SMALL_PRODUCT, Cell
 
 CELLS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
 SMALL, MIDDLE, LARGE = (0.15, 0.15, 0.15), (0.48, 0.60, 0.55), (0.75, 0.85, 0.75)
@@ -73,11 +73,19 @@ def products_alone(cell: Cell, T: int, B: int, X: int, H: int, dtype: np.dtype) 
     rows = len(cell.parameters["weight_hh"])
     K = X + 1 + H
     if isinstance(cell, GRU):
-        each = [(2 * H, K, B), (H, 1 + H, B), (H, X + 1, B), (H, rows, B)]
-        summed = [(rows, at_once * B, X + 1), (rows, at_once * B, 1 + H), (at_once * B, rows, X)]
+        each = [(2 * H, K, B), (H, 1 + H, B), (H, rows, B)]
+        summed = [(rows, at_once * B, X + 1), (rows, at_once * B, 1 + H)]
+        if B > 1:
+            each.append((H, X + 1, B))
+        else:
+            summed.append((T, X + 1, H))
     else:
         each = [(rows, K, B), (H, rows, B)]
-        summed = [(rows, at_once * B, K), (at_once * B, rows, X)]
+        summed = [(rows, at_once * B, K)]
+    if B > 1 and rows * B * X <= SMALL_PRODUCT:
+        each.append((B, rows, X))
+    else:
+        summed.append((at_once * B, rows, X))
     rng = np.random.default_rng(0)
 
     def operands(m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
