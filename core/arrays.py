@@ -14,7 +14,21 @@ ComplexArray = NDArray[np.complexfloating[Any, Any]]
 FLOATS = ("float32", "float64")
 LOG10_2 = math.log10(2)
 LARGEST_ENTRY = 1e300  # so that one product of a scaled vector with a matrix cannot overflow
-UNSATURATED = 1.25  # up to this |a/2|, ½ ± ½ tanh(a/2) keep as many digits as exp and a division leave
+UNSATURATED = math.tanh(1.25)  # up to this |t|, ½ ± ½t keep as many digits as exp and a division leave
+CACHE_LINE = 64  # bytes
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """np.empty, but from the beginning of a cache line on.
+
+    numpy's own arrays begin at any multiple of 16 bytes, where each wide load of a processor may take
+    two lines.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    first = -memory.__array_interface__["data"][0] % CACHE_LINE
+    array: Array = memory[first : first + size].view(dtype).reshape(shape)
+    return array
 
 
 def log10_norms(vectors: Array) -> Array:
@@ -51,10 +65,11 @@ def sigmoid_parts(half: Array, out: Sigmoid | None = None) -> Sigmoid:
     to write into. Complement and slope may be one array in it, which is left with the slope.
     """
     value, complement, slope = out or Sigmoid(*(np.empty_like(half) for _ in range(3)))
-    lowest = np.fmin.reduce(half, axis=None)
-    if lowest >= -UNSATURATED and np.fmax.reduce(half, axis=None) <= UNSATURATED:
-        _write_unsaturated(half, value, complement)
-    elif lowest < -0.5 * math.log(np.finfo(half.dtype).max):
+    t = np.tanh(half, value)
+    lowest = np.fmin.reduce(t, axis=None)
+    if lowest >= -UNSATURATED and np.fmax.reduce(t, axis=None) <= UNSATURATED:
+        _write_unsaturated(t, value, complement)
+    elif lowest == -1 and np.fmin.reduce(half, axis=None) < -0.5 * math.log(np.finfo(half.dtype).max):
         _write_saturated(half, value, complement)
     else:
         np.exp(np.multiply(half, -2, complement), complement)
@@ -63,12 +78,12 @@ def sigmoid_parts(half: Array, out: Sigmoid | None = None) -> Sigmoid:
     return Sigmoid(value, complement, np.multiply(value, complement, slope))
 
 
-def _write_unsaturated(half: Array, value: Array, complement: Array) -> None:
-    """The first two, faster: ½ + ½t and ½ − ½t, with t = tanh(a/2).
+def _write_unsaturated(t: Array, value: Array, complement: Array) -> None:
+    """The first two, faster: ½ + ½t and ½ − ½t, with t = tanh(a/2), which may be one array with the value.
 
     An error of t grows by 2t²/(1 − t²) on its way into their product: by 5 at UNSATURATED.
     """
-    np.multiply(np.tanh(half, value), 0.5, value)
+    np.multiply(t, 0.5, value)
     np.subtract(0.5, value, complement)
     np.add(value, 0.5, value)
 

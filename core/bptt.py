@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arrays import LOG10_2, Array, log10_norms
+from core.arrays import LOG10_2, Array, aligned_empty, log10_norms
 from core.cells import LSTM, Arrays, Cell, DType, Product, Row, product_with
 
 BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
@@ -248,8 +248,7 @@ def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
 def _recurrence(cell: Cell, work: Workspace) -> Product:
     """The product with W_hhᵀ; and nothing is carried into the last step yet."""
     cell.carried(work.room)[-1] = 0
-    W = cell.parameters["weight_hh"].T.astype(work.hidden.dtype, copy=False)
-    return product_with(W, work.hidden)
+    return product_with(cell.parameters["weight_hh"].T, work.hidden)
 
 
 def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:
@@ -268,7 +267,7 @@ def _rescale(d_h: Array, d_carried: Array) -> NDArray[np.int64] | int:
 
 
 def _empty_trace(cell: Cell, size: Size) -> Trace:
-    states = np.empty((size.steps + 1, size.inputs + 1 + size.hidden, size.batch), size.dtype)
+    states = aligned_empty((size.steps + 1, size.inputs + 1 + size.hidden, size.batch), size.dtype)
     record = cell.record(size.steps, size.batch, size.dtype)
     return Trace(cell, states, record, list(zip(*cell.rows(states, record), strict=True)), size)
 
@@ -281,11 +280,11 @@ def _check_trace(cell: Cell, trace: Trace) -> Size:
 
 def _workspace(cell: Cell, size: Size) -> Workspace:
     steps, batch, dtype = size.steps, size.batch, size.dtype
-    hidden = np.empty((steps + 1, size.hidden, batch), dtype)
-    memory = np.empty_like(hidden) if cell.remembers else hidden
+    hidden = aligned_empty((steps + 1, size.hidden, batch), dtype)
+    memory = aligned_empty(hidden.shape, dtype) if cell.remembers else hidden
     at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
     room = cell.room(at_once, batch, dtype)
-    direct = np.empty((at_once, size.hidden, batch), dtype)
+    direct = aligned_empty((at_once, size.hidden, batch), dtype)
     here = list(zip(*cell.rows_back(room), direct, strict=True))[::-1]
     rows = [
         (*here[k % at_once][:-1], hidden[-k - 1], here[k % at_once][-1], memory[-k - 1], hidden[-k - 2])

@@ -29,6 +29,7 @@ from core.arrays import (
     FLOATS,
     Array,
     Sigmoid,
+    aligned_empty,
     check_choice,
     check_count,
     check_finite,
@@ -128,7 +129,7 @@ class Cell(ABC):
         """Fill the deltas of these steps with what will multiply the gradient there."""
 
     @abstractmethod
-    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+    def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         """The parts of the deltas, one entry a step, that `step_back` works on."""
 
     @abstractmethod
@@ -189,7 +190,7 @@ class RNN(Cell):
         return RNN(draw_parameters(1, inputs, hidden, recurrence, radius, dtype, rng), activation)
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
-        return {"a": np.empty((steps, self.hidden, batch), dtype)}
+        return {"a": aligned_empty((steps, self.hidden, batch), dtype)}
 
     def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         return states[:-1], record["a"], states[1:, -self.hidden :]
@@ -208,12 +209,12 @@ class RNN(Cell):
         raise ValueError(f"name must be that of a gate, and an RNN has none, not {name!r}")
 
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
-        return {"deltas": np.empty((steps, self.hidden, batch), dtype)}
+        return {"deltas": aligned_empty((steps, self.hidden, batch), dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
         ACTIVATIONS[self.activation].slope(record["a"], room["deltas"])
 
-    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+    def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         return (room["deltas"],)
 
     def step_back(self, product: Product, row: Row) -> None:
@@ -276,8 +277,8 @@ class LSTM(Cell):
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
         H = self.hidden
-        backwards = np.empty((steps + 4, H, batch), dtype)
-        return {"a": np.empty((steps, 4 * H, batch), dtype), "memory": backwards[::-1]}
+        backwards = aligned_empty((steps + 4, H, batch), dtype)
+        return {"a": aligned_empty((steps, 4 * H, batch), dtype), "memory": backwards[::-1]}
 
     def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         """The gates o, i, f and g of a step lie before the c_{t−1} they meet, where c_t … c_{t+3} will.
@@ -325,10 +326,10 @@ class LSTM(Cell):
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
         H = self.hidden
         return {
-            "deltas": np.empty((steps + 1, 6, H, batch), dtype),
-            "values": np.empty((steps, 3 * H, batch), dtype),
-            "slopes": np.empty((steps, 3 * H, batch), dtype),
-            "squashed": np.empty((steps, H, batch), dtype),
+            "deltas": aligned_empty((steps + 1, 6, H, batch), dtype),
+            "values": aligned_empty((steps, 3 * H, batch), dtype),
+            "slopes": aligned_empty((steps, 3 * H, batch), dtype),
+            "squashed": aligned_empty((steps, H, batch), dtype),
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
@@ -345,18 +346,20 @@ class LSTM(Cell):
         np.multiply(np.tanh(c, squashed), o_slope, h_to_a_o)
         np.multiply(tanh_slope(c, squashed), o, h_to_c)
 
-    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+    def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         here, after, H = room["deltas"][:-1], room["deltas"][1:], self.hidden
         d_a = here.reshape(len(here), 6 * H, -1)[:, H : 5 * H]
-        return here[:, 4], here[:, 5], after[:, 0], here[:, :4], d_a
+        repeated = [aligned_empty((4, H, d_a.shape[2]), d_a.dtype)] * len(here)
+        return here[:, 4], here[:, 5], after[:, 0], repeated, here[:, :4], d_a
 
     def step_back(self, product: Product, row: Row) -> None:
-        d_a_o, d_c_from_h, d_c_carried, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
+        d_a_o, d_c_from_h, d_c_carried, repeated, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
         add(d_h, direct, d_h)
         multiply(d_h, d_a_o, d_a_o)
         multiply(d_h, d_c_from_h, d_c_from_h)
         add(d_c_carried, d_c_from_h, d_c)
-        multiply(d_c, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
+        repeated[:] = d_c  # multiply would do it too, but takes longer where shapes differ
+        multiply(repeated, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
         product(d_a, d_h_before)
 
     def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
@@ -427,7 +430,7 @@ class GRU(Cell):
 
     def record(self, steps: int, batch: int, dtype: DType) -> Arrays:
         widths = {"a_rz": 2 * self.hidden, "m": self.hidden, "a_n": self.hidden}
-        return {name: np.empty((steps, width, batch), dtype) for name, width in widths.items()}
+        return {name: aligned_empty((steps, width, batch), dtype) for name, width in widths.items()}
 
     def rows(self, states: Array, record: Arrays) -> tuple[Iterable[Array], ...]:
         hidden = states[:, -self.hidden :]
@@ -440,7 +443,7 @@ class GRU(Cell):
         W_m = np.column_stack([p["bias_hh"][2 * H :], p["weight_hh"][2 * H :]]).astype(dtype, copy=False)
         W_x = np.column_stack([p["weight_ih"][2 * H :], p["bias_ih"][2 * H :]]).astype(dtype, copy=False)
         _write_input_part(W_x, states, record["a_n"])
-        rz, n = np.empty((2 * H, states.shape[2]), dtype), np.empty((H, states.shape[2]), dtype)
+        rz, n = aligned_empty((2 * H, states.shape[2]), dtype), aligned_empty((H, states.shape[2]), dtype)
         rz_product, m_product = product_with(W_rz, states), product_with(W_m, states)
         return rz_product, m_product, np.array(0.5, dtype), rz, rz[:H], rz[H:], n
 
@@ -469,8 +472,8 @@ class GRU(Cell):
     def room(self, steps: int, batch: int, dtype: DType) -> Arrays:
         H = self.hidden
         widths = {"values": 2 * H, "complements": 2 * H, "slopes": 2 * H, "squashed": H}
-        return {"deltas": np.empty((steps, 5, H, batch), dtype)} | {
-            name: np.empty((steps, width, batch), dtype) for name, width in widths.items()
+        return {"deltas": aligned_empty((steps, 5, H, batch), dtype)} | {
+            name: aligned_empty((steps, width, batch), dtype) for name, width in widths.items()
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
@@ -487,7 +490,7 @@ class GRU(Cell):
         np.multiply(squashed, z_slope, h_to_a_z)
         carried[:] = z
 
-    def rows_back(self, room: Arrays) -> tuple[Array, ...]:
+    def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         deltas, H = room["deltas"], self.hidden
         d_rzm = deltas.reshape(len(deltas), 5 * H, -1)[:, H : 4 * H]
         return deltas, d_rzm, deltas[:, 4]
@@ -630,8 +633,11 @@ def _write_input_part(W: Array, states: Array, out: Array) -> None:
 
 
 def product_with(W: Array, columns: Array) -> Product:
-    """The product with W, which is laid out as BLAS is faster: by columns for a single one, else by rows."""
-    return np.asarray(W, order="F" if columns.shape[-1] == 1 else "C").dot
+    """The product with W, which BLAS wants on a cache line, and by columns where there is a single one."""
+    single, dtype = columns.shape[-1] == 1, columns.dtype
+    laid_out = aligned_empty(W.shape[::-1], dtype).T if single else aligned_empty(W.shape, dtype)
+    laid_out[:] = W
+    return laid_out.dot
 
 
 def _collect(d_a: Array, states: Array, W: Array, sums: Arrays) -> Array:

@@ -19,6 +19,7 @@ from core.arrays import (
     LOG10_2,
     Array,
     ComplexArray,
+    aligned_empty,
     as_matrix,
     as_vector,
     check_choice,
@@ -416,9 +417,7 @@ def _on_a_cache_line(W: Array) -> Array:
     address = W.__array_interface__["data"][0]
     if W.flags.c_contiguous and address % 32 == 0:
         return W
-    room = np.empty(W.size + 8)
-    start = -(room.ctypes.data // 8) % 8
-    copy = room[start : start + W.size].reshape(W.shape)
+    copy = aligned_empty(W.shape, W.dtype)
     copy[:] = W
     return copy
 

@@ -12,8 +12,10 @@ from oracles import log10_norm, mp, over_power_of_two
 
 from core import arrays as core_arrays
 from core.arrays import (
+    CACHE_LINE,
     UNSATURATED,
     Sigmoid,
+    aligned_empty,
     check_finite,
     log10_norms,
     sigmoid,
@@ -21,6 +23,8 @@ from core.arrays import (
     sigmoid_slope,
     tanh_slope,
 )
+
+FAR = math.atanh(UNSATURATED)
 
 SLOPES = {
     "sigmoid": (sigmoid_slope, lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2),
@@ -30,6 +34,19 @@ SLOPES = {
 
 def relative_error(found, true):
     return float(abs(mp.mpf(float(found)) - true) / abs(true))
+
+
+# aligned_empty
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1,), (3, 5), (7, 0, 2), (2, 3, 4)])
+def test_aligned_arrays_are_whole_writable_and_begin_on_a_cache_line(shape, dtype):
+    array = aligned_empty(shape, dtype)
+    array[:] = 1
+    assert (array.shape, array.dtype, array.sum()) == (shape, dtype, math.prod(shape))
+    assert array.flags.c_contiguous
+    assert array.__array_interface__["data"][0] % CACHE_LINE == 0 or not array.size
 
 
 # log10_norms
@@ -106,7 +123,7 @@ def test_parts_of_sigmoid_in_float32_are_float32_and_right_to_its_last_digits(x)
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 8e-7), (np.float64, 1e-15)])
-@pytest.mark.parametrize("largest", [0.5, UNSATURATED, np.nextafter(UNSATURATED, 2), 2.0, 20.0])
+@pytest.mark.parametrize("largest", [0.5, FAR, np.nextafter(FAR, 2), 2.0, 20.0])
 def test_parts_of_sigmoid_are_right_on_both_sides_of_where_their_form_changes(largest, dtype, digits):
     half = np.linspace(-largest, largest, 401).astype(dtype)
     e = [mp.exp(-2 * mp.mpf(float(x))) for x in half]
