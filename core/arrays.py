@@ -14,7 +14,7 @@ ComplexArray = NDArray[np.complexfloating[Any, Any]]
 FLOATS = ("float32", "float64")
 LOG10_2 = math.log10(2)
 LARGEST_ENTRY = 1e300  # so that one product of a scaled vector with a matrix cannot overflow
-UNSATURATED = math.tanh(1.25)  # up to this |t|, ½ ± ½t keep as many digits as exp and a division leave
+UNSATURATED = 1 / math.cosh(1.25) ** 2  # 1 − t² of t = tanh, from which on an error of t grows by 5 at most
 CACHE_LINE = 64  # bytes
 
 
@@ -59,37 +59,31 @@ def sigmoid(a: Array) -> Array:
 
 
 def sigmoid_parts(half: Array, out: Sigmoid | None = None) -> Sigmoid:
-    """σ, 1 − σ and σ′ at a = 2 · half: with e = e^−a, 1/(1 + e), e/(1 + e) and e/(1 + e)².
+    """σ, 1 − σ and σ′ at a = 2 · half: with t = tanh(a/2), ½ + ½t, ½ − ½t and their product.
 
-    1 − σ(a) and σ(a)(1 − σ(a)) by subtraction have no digit left from a = 37 on. `out` has the arrays
-    to write into. Complement and slope may be one array in it, which is left with the slope.
+    These have fewer digits the further a unit is saturated, and none from a = 37 on: where 1 − t² = 4σ′
+    is below UNSATURATED for any, all are 1/(1 + e), e/(1 + e) and e/(1 + e)² instead, with e = e^−a.
+    `out` has the arrays to write into. Complement and slope may be one array in it, which is left with
+    the slope.
     """
     value, complement, slope = out or Sigmoid(*(np.empty_like(half) for _ in range(3)))
-    t = np.tanh(half, value)
-    lowest = np.fmin.reduce(t, axis=None)
-    if lowest >= -UNSATURATED and np.fmax.reduce(t, axis=None) <= UNSATURATED:
-        _write_unsaturated(t, value, complement)
-    elif lowest == -1 and np.fmin.reduce(half, axis=None) < -0.5 * math.log(np.finfo(half.dtype).max):
-        _write_saturated(half, value, complement)
-    else:
-        np.exp(np.multiply(half, -2, complement), complement)
-        np.divide(1, np.add(complement, 1, value), value)
-        np.multiply(complement, value, complement)
-    return Sigmoid(value, complement, np.multiply(value, complement, slope))
-
-
-def _write_unsaturated(t: Array, value: Array, complement: Array) -> None:
-    """The first two, faster: ½ + ½t and ½ − ½t, with t = tanh(a/2), which may be one array with the value.
-
-    An error of t grows by 2t²/(1 − t²) on its way into their product: by 5 at UNSATURATED.
-    """
-    np.multiply(t, 0.5, value)
+    np.multiply(np.tanh(half, value), 0.5, value)
     np.subtract(0.5, value, complement)
     np.add(value, 0.5, value)
+    np.multiply(value, complement, slope)
+    if not np.fmin.reduce(slope, axis=None) >= 0.25 * UNSATURATED:
+        _write_saturated(half, value, complement)
+        np.multiply(value, complement, slope)
+    return Sigmoid(value, complement, slope)
 
 
 def _write_saturated(half: Array, value: Array, complement: Array) -> None:
-    """The same where e would overflow: by e^−|a|, at twice the price."""
+    """σ and 1 − σ by e^−a, or by e^−|a|, at twice the price, where e^−a would overflow."""
+    if np.fmin.reduce(half, axis=None) > -0.5 * math.log(np.finfo(half.dtype).max):
+        np.exp(np.multiply(half, -2, complement), complement)
+        np.divide(1, np.add(complement, 1, value), value)
+        np.multiply(complement, value, complement)
+        return
     e = np.exp(-2 * np.abs(half))
     nearer_1 = 1 / (1 + e)
     nearer_0 = e * nearer_1
@@ -108,6 +102,12 @@ def tanh_slope(a: Array, out: Array | None = None) -> Array:
         slope: Array = np.asarray(np.cosh(a, out))
     np.divide(1, slope, slope)
     return np.square(slope, slope)
+
+
+def tanh_slope_from(t: Array, a: Array) -> Array:
+    """tanh′(a) in the place of t = tanh(a): 1 − t², which is faster, unless below UNSATURATED for any."""
+    np.subtract(1, np.square(t, t), t)
+    return t if np.fmin.reduce(t, axis=None) >= UNSATURATED else tanh_slope(a, t)
 
 
 def as_matrix(name: str, values: ArrayLike) -> Array:

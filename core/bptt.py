@@ -162,7 +162,7 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
             work.direct[offset:] = direct[first:last]
             for row in rows:
                 step_back(product, row)
-            work.inputs[first:last] = cell.collect(trace.states[first:last], room, sums)
+            cell.collect(trace.states[first:last], room, sums, work.inputs[first:last])
     if cell.remembers:
         work.memory[0] = cell.carried(work.room)[-1]
     return Gradients(
@@ -281,15 +281,16 @@ def _check_trace(cell: Cell, trace: Trace) -> Size:
 def _workspace(cell: Cell, size: Size) -> Workspace:
     steps, batch, dtype = size.steps, size.batch, size.dtype
     hidden = aligned_empty((steps + 1, size.hidden, batch), dtype)
-    memory = aligned_empty(hidden.shape, dtype) if cell.remembers else hidden
+    d_c = aligned_empty((steps + 4, size.hidden * batch), dtype) if cell.remembers else hidden
     at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
     room = cell.room(at_once, batch, dtype)
     direct = aligned_empty((at_once, size.hidden, batch), dtype)
     here = list(zip(*cell.rows_back(room), direct, strict=True))[::-1]
     rows = [
-        (*here[k % at_once][:-1], hidden[-k - 1], here[k % at_once][-1], memory[-k - 1], hidden[-k - 2])
+        (*here[k % at_once][:-1], hidden[-k - 1], here[k % at_once][-1], d_c[k : k + 4], hidden[-k - 2])
         for k in range(steps)
     ]
+    memory = d_c[steps::-1].reshape(hidden.shape) if cell.remembers else hidden
     return Workspace(size, hidden, memory, np.empty((steps, batch, size.inputs), dtype), direct, room, rows)
 
 

@@ -39,6 +39,7 @@ from core.arrays import (
     sigmoid_parts,
     sigmoid_slope,
     tanh_slope,
+    tanh_slope_from,
 )
 from core.linear import gaussian_matrix, orthogonal_matrix, spectral_radius
 
@@ -137,8 +138,8 @@ class Cell(ABC):
         """One step back, in place: `step` read upwards, which turns the factors of the step into deltas.
 
         The product is that with weight_hhᵀ. The row is that of `rows_back`, then d_h, what L adds to it
-        directly, d_c (or anything, for a cell without a memory), and the d_h of the step before, which
-        is written.
+        directly, d_c, and the d_h of the step before, which is written. d_c has room for four of it,
+        (4, H·B), whose later three the steps before will overwrite; cells without a memory leave it alone.
         """
 
     def carried(self, room: Arrays) -> Array:
@@ -150,8 +151,8 @@ class Cell(ABC):
         return np.zeros((len(deltas) + 1, self.hidden, deltas.shape[-1]), deltas.dtype)
 
     @abstractmethod
-    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        """Add these steps' part to the sums; return that of the inputs, (T, B, X)."""
+    def collect(self, states: Array, room: Arrays, sums: Arrays, inputs: Array) -> None:
+        """Add these steps' part to the sums; write the gradient by their inputs, (T, B, X)."""
 
     @abstractmethod
     def parameter_gradients(self, sums: Arrays) -> Arrays:
@@ -223,8 +224,8 @@ class RNN(Cell):
         multiply(d_h, d_a, d_a)
         product(d_a, d_h_before)
 
-    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
-        return _collect(room["deltas"], states, self.parameters["weight_ih"], sums)
+    def collect(self, states: Array, room: Arrays, sums: Arrays, inputs: Array) -> None:
+        _collect(room["deltas"], states, self.parameters["weight_ih"], sums, inputs)
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         return _unpacked(sums["x1h"], self.inputs)
@@ -344,28 +345,31 @@ class LSTM(Cell):
         np.multiply(c_before, f_slope, c_to_a_f)
         np.multiply(tanh_slope(a_g, squashed), i, c_to_a_g)
         np.multiply(np.tanh(c, squashed), o_slope, h_to_a_o)
-        np.multiply(tanh_slope(c, squashed), o, h_to_c)
+        np.multiply(tanh_slope_from(squashed, c), o, h_to_c)
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
-        here, after, H = room["deltas"][:-1], room["deltas"][1:], self.hidden
+        """The parts of d_c lie together: what h adds ends a step, what is carried begins the next."""
+        deltas, H = room["deltas"], self.hidden
+        blocks = deltas.reshape(6 * len(deltas), -1)
+        d_c_parts = [blocks[k : k + 2] for k in range(5, len(blocks) - 1, 6)]
+        here = deltas[:-1].reshape(len(d_c_parts), 6, -1)
         d_a = here.reshape(len(here), 6 * H, -1)[:, H : 5 * H]
-        repeated = [aligned_empty((4, H, d_a.shape[2]), d_a.dtype)] * len(here)
-        return here[:, 4], here[:, 5], after[:, 0], repeated, here[:, :4], d_a
+        add_4_times = [np.ones((4, 2), deltas.dtype)] * len(here)
+        return deltas[:-1, 4], deltas[:-1, 5], d_c_parts, add_4_times, here[:, :4], d_a
 
     def step_back(self, product: Product, row: Row) -> None:
-        d_a_o, d_c_from_h, d_c_carried, repeated, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
+        d_a_o, d_c_from_h, d_c_parts, add_4_times, d_from_c, d_a, d_h, direct, d_c, d_h_before = row
         add(d_h, direct, d_h)
         multiply(d_h, d_a_o, d_a_o)
         multiply(d_h, d_c_from_h, d_c_from_h)
-        add(d_c_carried, d_c_from_h, d_c)
-        repeated[:] = d_c  # multiply would do it too, but takes longer where shapes differ
-        multiply(repeated, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
+        add_4_times.dot(d_c_parts, d_c)  # numpy takes longer to add, and then to repeat
+        multiply(d_c, d_from_c, d_from_c)  # what the memory carries back, d_a_i, d_a_f and d_a_g
         product(d_a, d_h_before)
 
-    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+    def collect(self, states: Array, room: Arrays, sums: Arrays, inputs: Array) -> None:
         deltas, H = room["deltas"][:-1], self.hidden
         d_a = deltas.reshape(len(deltas), 6 * H, -1)[:, H : 5 * H]
-        return _collect(d_a, states, self.parameters["weight_ih"], sums)
+        _collect(d_a, states, self.parameters["weight_ih"], sums, inputs)
 
     def carried(self, room: Arrays) -> Array:
         return room["deltas"][:, 0]
@@ -502,14 +506,14 @@ class GRU(Cell):
         product(d_rzm, d_h_before)
         add(d_h_before, carried, d_h_before)
 
-    def collect(self, states: Array, room: Arrays, sums: Arrays) -> Array:
+    def collect(self, states: Array, room: Arrays, sums: Arrays, inputs: Array) -> None:
         H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
         deltas, states = room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H], _stacked(states)
         flat = _flat(deltas)
         _add(sums, "x1", flat[: 3 * H] @ states[:, : X + 1])
         _add(sums, "1h", flat[H:] @ states[:, X:])
         W_nrz = np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
-        return _by_inputs(deltas[:, : 3 * H], flat[: 3 * H], W_nrz)
+        _write_by_inputs(deltas[:, : 3 * H], flat[: 3 * H], W_nrz, inputs)
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
@@ -640,23 +644,23 @@ def product_with(W: Array, columns: Array) -> Product:
     return laid_out.dot
 
 
-def _collect(d_a: Array, states: Array, W: Array, sums: Arrays) -> Array:
-    """Add Σ_t d_a_t (x_t, 1, h_{t−1})ᵀ to the sums; return the gradient by the inputs, (T, B, X)."""
+def _collect(d_a: Array, states: Array, W: Array, sums: Arrays, inputs: Array) -> None:
+    """Add Σ_t d_a_t (x_t, 1, h_{t−1})ᵀ to the sums; write the gradient by the inputs, (T, B, X)."""
     flat = _flat(d_a)
     _add(sums, "x1h", flat @ _stacked(states))
-    return _by_inputs(d_a, flat, W)
+    _write_by_inputs(d_a, flat, W, inputs)
 
 
-def _by_inputs(d_a: Array, flat: Array, W: Array) -> Array:
+def _write_by_inputs(d_a: Array, flat: Array, W: Array, out: Array) -> None:
     """W_ihᵀ d_a of all steps, (T, B, X), from d_a as it is, and flat.
 
     A product for each step is faster where BLAS multiplies so small a matrix without copying it first.
     """
-    steps, rows, batch = d_a.shape
+    _, rows, batch = d_a.shape
     if batch > 1 and rows * batch * W.shape[1] <= SMALL_PRODUCT:
-        return np.asarray(np.matmul(d_a.transpose(0, 2, 1), W))
-    inputs: Array = (flat.T @ W).reshape(steps, batch, -1)
-    return inputs
+        np.matmul(d_a.transpose(0, 2, 1), W, out)
+    else:
+        np.matmul(flat.T, W, out.reshape(-1, W.shape[1]))
 
 
 def _unpacked(sums: Array, inputs: int) -> Arrays:

@@ -22,9 +22,10 @@ from core.arrays import (
     sigmoid_parts,
     sigmoid_slope,
     tanh_slope,
+    tanh_slope_from,
 )
 
-FAR = math.atanh(UNSATURATED)
+FAR = math.acosh(UNSATURATED**-0.5)
 
 SLOPES = {
     "sigmoid": (sigmoid_slope, lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2),
@@ -130,6 +131,23 @@ def test_parts_of_sigmoid_are_right_on_both_sides_of_where_their_form_changes(la
     for k, found in enumerate(sigmoid_parts(half)):
         true = ((1 / (1 + y), y / (1 + y), y / (1 + y) ** 2)[k] for y in e)
         assert max(map(relative_error, found, true)) <= digits
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 1e-6), (np.float64, 1.5e-15)])
+@pytest.mark.parametrize("largest", [0.5, FAR, np.nextafter(FAR, 2), 2.0, 20.0])
+def test_slope_of_tanh_from_its_value_is_right_on_both_sides_of_where_its_form_changes(
+    largest, dtype, digits
+):
+    a = np.linspace(-largest, largest, 401).astype(dtype)
+    t = np.tanh(a)
+    found = tanh_slope_from(t, a)
+    assert found is t
+    assert max(map(relative_error, found, (1 / mp.cosh(float(x)) ** 2 for x in a))) <= digits
+
+
+def test_slope_of_tanh_from_its_value_passes_nan_on_and_is_0_at_infinity():
+    a = np.array([np.nan, np.inf, 0.0])
+    np.testing.assert_array_equal(tanh_slope_from(np.tanh(a), a), [np.nan, 0, 1])
 
 
 @pytest.mark.parametrize("far", [30.0, -30.0, -500.0])

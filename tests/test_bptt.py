@@ -198,8 +198,8 @@ class WithoutDirectTerm(RNN):
 class InputsOneLate(RNN):
     """Wrong: the weights' gradients are summed with the next step's x and h."""
 
-    def collect(self, states, room, sums):
-        return super().collect(np.roll(states, 1, axis=0), room, sums)
+    def collect(self, states, room, sums, inputs):
+        super().collect(np.roll(states, 1, axis=0), room, sums, inputs)
 
 
 class UpdateTheWrongWay(GRU):
