@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.arrays import LOG10_2, Array, aligned_empty, log10_norms
 from core.cells import LSTM, Arrays, Cell, DType, Product, Row, product_with
 
-BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
+BYTES_AT_ONCE = 2**21  # of the gradients that are formed before they are summed: they stay in the cache
 SHORT_BUFFER = 2048  # entries, instead of numpy's 8192
 
 
@@ -91,7 +91,7 @@ class Workspace:
     size: Size
     hidden: Array  # (T + 1, H, B)
     memory: Array  # the same, or `hidden` itself for cells without one
-    inputs: Array  # (T, B, X)
+    inputs: Array  # (T, X, B)
     direct: Array  # (C, H, B), for C steps at once
     room: Arrays
     rows: list[Row]  # what each step back reads and writes, from the last step to the first
@@ -168,7 +168,7 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
     return Gradients(
         cell.parameter_gradients(sums),
         work.hidden.transpose(0, 2, 1),
-        work.inputs,
+        work.inputs.transpose(0, 2, 1),
         work.memory.transpose(0, 2, 1) if cell.remembers else None,
         work,
     )
@@ -240,7 +240,7 @@ def _chunks_back(cell: Cell, trace: Trace, work: Workspace) -> Iterator[Chunk]:
         offset = at_once - (last - first)
         room = {name: array[offset:] for name, array in work.room.items()}
         record = {name: array[first : last + len(array) - steps] for name, array in trace.record.items()}
-        cell.factors(trace.states[first:last], record, room)
+        cell.factors(trace.states[first : last + 1], record, room)
         yield Chunk(first, last, offset, room, work.rows[steps - last : steps - first])
         carried[-1] = carried[offset]
 
@@ -291,7 +291,8 @@ def _workspace(cell: Cell, size: Size) -> Workspace:
         for k in range(steps)
     ]
     memory = d_c[steps::-1].reshape(hidden.shape) if cell.remembers else hidden
-    return Workspace(size, hidden, memory, np.empty((steps, batch, size.inputs), dtype), direct, room, rows)
+    inputs = aligned_empty((steps, size.inputs, batch), dtype)
+    return Workspace(size, hidden, memory, inputs, direct, room, rows)
 
 
 def _start(cell: Cell, states: Array, record: Arrays, start: Array | tuple[Array, Array] | None) -> None:

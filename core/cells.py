@@ -19,6 +19,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
@@ -35,6 +36,7 @@ from core.arrays import (
     check_finite,
     check_float_type,
     check_positive,
+    padded_empty,
     sigmoid,
     sigmoid_parts,
     sigmoid_slope,
@@ -50,14 +52,16 @@ Product: TypeAlias = Callable[[Array, Array], object]  # with a matrix, of the f
 DType: TypeAlias = np.dtype[Any]
 
 SMALL_PRODUCT = 10**6  # multiplications, up to which OpenBLAS takes its path for small matrices
+ROWS_AT_ONCE = 128
+FEWEST_ROWS = 8  # of a block of a larger product
 RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
 
 
 class Activation(NamedTuple):
-    """φ, written into a given array, and its derivative φ′, both of the pre-activation; γ = max φ′."""
+    """φ(a), written into a given array, φ′(a) from a and φ(a), also into a given array; γ = max φ′."""
 
     write: Callable[[Array, Array], object]
-    slope: Callable[..., Array]  # (a), or (a, out)
+    slope: Callable[[Array, Array, Array | None], Array]
     steepest: float
 
 
@@ -66,12 +70,12 @@ def _write_sigmoid(a: Array, out: Array) -> None:
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda a, out: np.copyto(out, a), lambda a, out=None: np.power(a, 0, out), 1.0),
-    "tanh": Activation(np.tanh, tanh_slope, 1.0),
+    "identity": Activation(lambda a, out: np.copyto(out, a), lambda a, h, out: np.power(a, 0, out), 1.0),
+    "tanh": Activation(np.tanh, lambda a, h, out: tanh_slope_from(h, a, out), 1.0),
     "relu": Activation(
-        lambda a, out: np.maximum(a, 0, out=out), lambda a, out=None: np.heaviside(a, 0, out), 1.0
+        lambda a, out: np.maximum(a, 0, out=out), lambda a, h, out: np.heaviside(a, 0, out), 1.0
     ),
-    "sigmoid": Activation(_write_sigmoid, sigmoid_slope, 0.25),
+    "sigmoid": Activation(_write_sigmoid, lambda a, h, out: sigmoid_slope(a, out), 0.25),
 }
 
 
@@ -127,7 +131,10 @@ class Cell(ABC):
 
     @abstractmethod
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        """Fill the deltas of these steps with what will multiply the gradient there."""
+        """Fill the deltas of these steps with what will multiply the gradient there.
+
+        `states` goes from before the first of these steps to after the last.
+        """
 
     @abstractmethod
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
@@ -152,7 +159,7 @@ class Cell(ABC):
 
     @abstractmethod
     def collect(self, states: Array, room: Arrays, sums: Arrays, inputs: Array) -> None:
-        """Add these steps' part to the sums; write the gradient by their inputs, (T, B, X)."""
+        """Add these steps' part to the sums; write the gradient by their inputs, (T, X, B)."""
 
     @abstractmethod
     def parameter_gradients(self, sums: Arrays) -> Arrays:
@@ -213,7 +220,8 @@ class RNN(Cell):
         return {"deltas": aligned_empty((steps, self.hidden, batch), dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        ACTIVATIONS[self.activation].slope(record["a"], room["deltas"])
+        h = states[1:, -self.hidden :]
+        ACTIVATIONS[self.activation].slope(record["a"], h, room["deltas"])
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         return (room["deltas"],)
@@ -334,7 +342,7 @@ class LSTM(Cell):
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, steps, squashed = self.hidden, len(states), room["squashed"]
+        H, steps, squashed = self.hidden, len(states) - 1, room["squashed"]
         c_before, c = record["memory"][:steps], record["memory"][1 : steps + 1]
         carried, c_to_a_i, c_to_a_f, c_to_a_g, h_to_a_o, h_to_c = room["deltas"][:-1].swapaxes(0, 1)
         a_oif, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
@@ -343,9 +351,9 @@ class LSTM(Cell):
         carried[:] = f
         np.multiply(np.tanh(a_g, squashed), i_slope, c_to_a_i)
         np.multiply(c_before, f_slope, c_to_a_f)
-        np.multiply(tanh_slope(a_g, squashed), i, c_to_a_g)
+        np.multiply(tanh_slope_from(squashed, a_g, squashed), i, c_to_a_g)
         np.multiply(np.tanh(c, squashed), o_slope, h_to_a_o)
-        np.multiply(tanh_slope_from(squashed, c), o, h_to_c)
+        np.multiply(tanh_slope_from(squashed, c, squashed), o, h_to_c)
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         """The parts of d_c lie together: what h adds ends a step, what is carried begins the next."""
@@ -486,12 +494,12 @@ class GRU(Cell):
         out = Sigmoid(room["values"], room["complements"], room["slopes"])
         parts = sigmoid_parts(record["a_rz"], out)
         (r, z), (_, z_complement), (r_slope, z_slope) = (_blocks(part, 2) for part in parts)
-        n_slope = np.multiply(tanh_slope(a_n, squashed), z_complement, squashed)
+        n = np.tanh(a_n, squashed)
+        np.multiply(np.subtract(states[:-1, -H:], n, h_to_a_z), z_slope, h_to_a_z)
+        n_slope = np.multiply(tanh_slope_from(n, a_n, n), z_complement, squashed)
         h_to_a_n[:] = n_slope
         np.multiply(n_slope, r, h_to_m)
         np.multiply(np.multiply(n_slope, record["m"], squashed), r_slope, h_to_a_r)
-        np.subtract(states[:, -H:], np.tanh(a_n, squashed), squashed)
-        np.multiply(squashed, z_slope, h_to_a_z)
         carried[:] = z
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
@@ -510,10 +518,10 @@ class GRU(Cell):
         H, X, W_ih = self.hidden, self.inputs, self.parameters["weight_ih"]
         deltas, states = room["deltas"].reshape(len(states), 5 * H, -1)[:, : 4 * H], _stacked(states)
         flat = _flat(deltas)
-        _add(sums, "x1", flat[: 3 * H] @ states[:, : X + 1])
-        _add(sums, "1h", flat[H:] @ states[:, X:])
+        _add_product(sums, "x1", flat[: 3 * H], states[:, : X + 1])
+        _add_product(sums, "1h", flat[H:], states[:, X:])
         W_nrz = np.concatenate([W_ih[2 * H :], W_ih[: 2 * H]])
-        _write_by_inputs(deltas[:, : 3 * H], flat[: 3 * H], W_nrz, inputs)
+        _write_by_inputs(deltas[:, : 3 * H], W_nrz, inputs)
 
     def parameter_gradients(self, sums: Arrays) -> Arrays:
         x1, one_h = np.roll(sums["x1"], -self.hidden, axis=0), sums["1h"]  # n, r, z to r, z, n
@@ -633,34 +641,50 @@ def _write_input_part(W: Array, states: Array, out: Array) -> None:
     if states.shape[-1] == 1:
         np.dot(x_and_1[:, :, 0], W.T, out[:, :, 0])
     else:
-        np.matmul(W, x_and_1, out)
+        write_product(W, x_and_1, out)
 
 
 def product_with(W: Array, columns: Array) -> Product:
     """The product with W, which BLAS wants on a cache line, and by columns where there is a single one."""
-    single, dtype = columns.shape[-1] == 1, columns.dtype
-    laid_out = aligned_empty(W.shape[::-1], dtype).T if single else aligned_empty(W.shape, dtype)
+    batch, dtype = columns.shape[-1], columns.dtype
+    laid_out = aligned_empty(W.shape[::-1], dtype).T if batch == 1 else aligned_empty(W.shape, dtype)
     laid_out[:] = W
-    return laid_out.dot
+    if _rows_of_a_block(*W.shape, batch) == len(W):
+        return laid_out.dot
+    return partial(write_product, laid_out)
+
+
+def write_product(A: Array, B: Array, out: Array) -> None:
+    """A B, (..., M, K) by (..., K, N), into out: by blocks of rows that are small products, if need be.
+
+    OpenBLAS copies the operands of a larger product into an order of its own, which for as few columns
+    as these takes as long as half the product; those of a small one it takes as they are. Where its
+    kernels have no such path, without AVX-512, blocks of 32 rows take a seventh longer than the whole.
+    """
+    *_, rows, inner = A.shape
+    block = _rows_of_a_block(rows, inner, B.shape[-1])
+    blocks = A.reshape(*A.shape[:-2], -1, block, inner)
+    np.matmul(blocks, B[..., np.newaxis, :, :], out.reshape(*out.shape[:-2], -1, block, out.shape[-1]))
+
+
+def _rows_of_a_block(rows: int, inner: int, columns: int) -> int:
+    """The most rows of equal blocks that are small products; all of them where blocks would be too thin."""
+    most = min(rows, SMALL_PRODUCT // (inner * columns))
+    return next((n for n in range(most, FEWEST_ROWS - 1, -1) if rows % n == 0), rows)
 
 
 def _collect(d_a: Array, states: Array, W: Array, sums: Arrays, inputs: Array) -> None:
-    """Add Σ_t d_a_t (x_t, 1, h_{t−1})ᵀ to the sums; write the gradient by the inputs, (T, B, X)."""
-    flat = _flat(d_a)
-    _add(sums, "x1h", flat @ _stacked(states))
-    _write_by_inputs(d_a, flat, W, inputs)
+    """Add Σ_t d_a_t (x_t, 1, h_{t−1})ᵀ to the sums; write the gradient by the inputs, (T, X, B)."""
+    _add_product(sums, "x1h", _flat(d_a), _stacked(states))
+    _write_by_inputs(d_a, W, inputs)
 
 
-def _write_by_inputs(d_a: Array, flat: Array, W: Array, out: Array) -> None:
-    """W_ihᵀ d_a of all steps, (T, B, X), from d_a as it is, and flat.
-
-    A product for each step is faster where BLAS multiplies so small a matrix without copying it first.
-    """
-    _, rows, batch = d_a.shape
-    if batch > 1 and rows * batch * W.shape[1] <= SMALL_PRODUCT:
-        np.matmul(d_a.transpose(0, 2, 1), W, out)
+def _write_by_inputs(d_a: Array, W: Array, out: Array) -> None:
+    """W_ihᵀ d_a of all steps, (T, X, B): in one product where a step has a single column."""
+    if d_a.shape[-1] == 1:
+        np.dot(d_a[:, :, 0], W, out[:, :, 0])
     else:
-        np.matmul(flat.T, W, out.reshape(-1, W.shape[1]))
+        write_product(np.ascontiguousarray(W.T), d_a, out)
 
 
 def _unpacked(sums: Array, inputs: int) -> Arrays:
@@ -674,7 +698,9 @@ def _unpacked(sums: Array, inputs: int) -> Arrays:
     }
 
 
-def _add(sums: Arrays, name: str, part: Array) -> None:
+def _add_product(sums: Arrays, name: str, A: Array, B: Array) -> None:
+    part = padded_empty((len(A), B.shape[1]), A.dtype)
+    write_product(A, B, part)
     sums[name] = part if name not in sums else np.add(sums[name], part, sums[name])
 
 
@@ -691,4 +717,11 @@ def _flat(columns: Array) -> Array:
 
 def _stacked(columns: Array) -> Array:
     """(T, N, B) as (T·B, N): a copy, but for B = 1."""
-    return columns.transpose(0, 2, 1).reshape(-1, columns.shape[1])
+    steps, rows, batch = columns.shape
+    if batch == 1:
+        return columns[:, :, 0]
+    stacked = padded_empty((steps * batch, rows), columns.dtype)
+    for first in range(0, rows, ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        stacked.reshape(steps, batch, rows)[..., some] = columns[:, some].transpose(0, 2, 1)
+    return stacked
