@@ -58,10 +58,10 @@ RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
 
 
 class Activation(NamedTuple):
-    """φ(a), written into a given array, φ′(a) from a and φ(a), also into a given array; γ = max φ′."""
+    """φ, written into a given array, and its derivative φ′, both of the pre-activation; γ = max φ′."""
 
     write: Callable[[Array, Array], object]
-    slope: Callable[[Array, Array, Array | None], Array]
+    slope: Callable[..., Array]  # (a), or (a, out)
     steepest: float
 
 
@@ -70,12 +70,12 @@ def _write_sigmoid(a: Array, out: Array) -> None:
 
 
 ACTIVATIONS = {
-    "identity": Activation(lambda a, out: np.copyto(out, a), lambda a, h, out: np.power(a, 0, out), 1.0),
-    "tanh": Activation(np.tanh, lambda a, h, out: tanh_slope_from(h, a, out), 1.0),
+    "identity": Activation(lambda a, out: np.copyto(out, a), lambda a, out=None: np.power(a, 0, out), 1.0),
+    "tanh": Activation(np.tanh, tanh_slope, 1.0),
     "relu": Activation(
-        lambda a, out: np.maximum(a, 0, out=out), lambda a, h, out: np.heaviside(a, 0, out), 1.0
+        lambda a, out: np.maximum(a, 0, out=out), lambda a, out=None: np.heaviside(a, 0, out), 1.0
     ),
-    "sigmoid": Activation(_write_sigmoid, lambda a, h, out: sigmoid_slope(a, out), 0.25),
+    "sigmoid": Activation(_write_sigmoid, sigmoid_slope, 0.25),
 }
 
 
@@ -131,10 +131,7 @@ class Cell(ABC):
 
     @abstractmethod
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        """Fill the deltas of these steps with what will multiply the gradient there.
-
-        `states` goes from before the first of these steps to after the last.
-        """
+        """Fill the deltas of these steps with what will multiply the gradient there."""
 
     @abstractmethod
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
@@ -220,8 +217,7 @@ class RNN(Cell):
         return {"deltas": aligned_empty((steps, self.hidden, batch), dtype)}
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        h = states[1:, -self.hidden :]
-        ACTIVATIONS[self.activation].slope(record["a"], h, room["deltas"])
+        ACTIVATIONS[self.activation].slope(record["a"], room["deltas"])
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         return (room["deltas"],)
@@ -342,7 +338,7 @@ class LSTM(Cell):
         }
 
     def factors(self, states: Array, record: Arrays, room: Arrays) -> None:
-        H, steps, squashed = self.hidden, len(states) - 1, room["squashed"]
+        H, steps, squashed = self.hidden, len(states), room["squashed"]
         c_before, c = record["memory"][:steps], record["memory"][1 : steps + 1]
         carried, c_to_a_i, c_to_a_f, c_to_a_g, h_to_a_o, h_to_c = room["deltas"][:-1].swapaxes(0, 1)
         a_oif, a_g = record["a"][:, : 3 * H], record["a"][:, 3 * H :]
@@ -351,9 +347,9 @@ class LSTM(Cell):
         carried[:] = f
         np.multiply(np.tanh(a_g, squashed), i_slope, c_to_a_i)
         np.multiply(c_before, f_slope, c_to_a_f)
-        np.multiply(tanh_slope_from(squashed, a_g, squashed), i, c_to_a_g)
+        np.multiply(tanh_slope(a_g, squashed), i, c_to_a_g)
         np.multiply(np.tanh(c, squashed), o_slope, h_to_a_o)
-        np.multiply(tanh_slope_from(squashed, c, squashed), o, h_to_c)
+        np.multiply(tanh_slope_from(squashed, c), o, h_to_c)
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
         """The parts of d_c lie together: what h adds ends a step, what is carried begins the next."""
@@ -494,12 +490,12 @@ class GRU(Cell):
         out = Sigmoid(room["values"], room["complements"], room["slopes"])
         parts = sigmoid_parts(record["a_rz"], out)
         (r, z), (_, z_complement), (r_slope, z_slope) = (_blocks(part, 2) for part in parts)
-        n = np.tanh(a_n, squashed)
-        np.multiply(np.subtract(states[:-1, -H:], n, h_to_a_z), z_slope, h_to_a_z)
-        n_slope = np.multiply(tanh_slope_from(n, a_n, n), z_complement, squashed)
+        n_slope = np.multiply(tanh_slope(a_n, squashed), z_complement, squashed)
         h_to_a_n[:] = n_slope
         np.multiply(n_slope, r, h_to_m)
         np.multiply(np.multiply(n_slope, record["m"], squashed), r_slope, h_to_a_r)
+        np.subtract(states[:, -H:], np.tanh(a_n, squashed), squashed)
+        np.multiply(squashed, z_slope, h_to_a_z)
         carried[:] = z
 
     def rows_back(self, room: Arrays) -> tuple[Iterable[Array], ...]:
@@ -649,7 +645,8 @@ def product_with(W: Array, columns: Array) -> Product:
     batch, dtype = columns.shape[-1], columns.dtype
     laid_out = aligned_empty(W.shape[::-1], dtype).T if batch == 1 else aligned_empty(W.shape, dtype)
     laid_out[:] = W
-    if _rows_of_a_block(*W.shape, batch) == len(W):
+    rows, inner = W.shape
+    if _rows_of_a_block(rows, inner, batch) == rows:
         return laid_out.dot
     return partial(write_product, laid_out)
 

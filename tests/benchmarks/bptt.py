@@ -26,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from core import bptt
-from core.cells import GRU, LSTM, RNN, SMALL_PRODUCT, Cell
+from core.cells import GRU, LSTM, RNN, Cell, product_with, write_product
 
 CELLS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
 SMALL, MIDDLE, LARGE = (0.15, 0.15, 0.15), (0.48, 0.60, 0.55), (0.75, 0.85, 0.75)
@@ -68,8 +68,8 @@ def check_agreement(cell: Cell, x: np.ndarray, d_hidden: np.ndarray, module, ten
 
 
 def products_alone(cell: Cell, T: int, B: int, X: int, H: int, dtype: np.dtype) -> Callable[[], None]:
-    """The matrix products of a pass, and nothing else."""
-    at_once = min(T, max(1, bptt.BYTES_AT_ONCE // (6 * H * B * dtype.itemsize)))
+    """The matrix products of a pass, taken as the pass takes them, and nothing else."""
+    at_once = min(T, max(2, bptt.BYTES_AT_ONCE // (6 * H * B * dtype.itemsize)))
     rows = len(cell.parameters["weight_hh"])
     K = X + 1 + H
     if isinstance(cell, GRU):
@@ -82,10 +82,10 @@ def products_alone(cell: Cell, T: int, B: int, X: int, H: int, dtype: np.dtype) 
     else:
         each = [(rows, K, B), (H, rows, B)]
         summed = [(rows, at_once * B, K)]
-    if B > 1 and rows * B * X <= SMALL_PRODUCT:
-        each.append((B, rows, X))
+    if B > 1:
+        each.append((X, rows, B))
     else:
-        summed.append((at_once * B, rows, X))
+        summed.append((at_once, rows, X))
     rng = np.random.default_rng(0)
 
     def operands(m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -95,15 +95,16 @@ def products_alone(cell: Cell, T: int, B: int, X: int, H: int, dtype: np.dtype) 
             np.empty((m, n), dtype),
         )
 
-    per_step, per_chunk = [operands(*shape) for shape in each], [operands(*shape) for shape in summed]
+    per_step = [(product_with(a, b), b, out) for a, b, out in (operands(*shape) for shape in each)]
+    per_chunk = [operands(*shape) for shape in summed]
 
     def run() -> None:
         for _ in range(T):
-            for a, b, out in per_step:
-                a.dot(b, out)
+            for product, b, out in per_step:
+                product(b, out)
         for _ in range(-(-T // at_once)):
             for a, b, out in per_chunk:
-                a.dot(b, out)
+                write_product(a, b, out)
 
     return run
 
