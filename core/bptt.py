@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.arrays import LOG10_2, Array, aligned_empty, log10_norms
 from core.cells import LSTM, Arrays, Cell, DType, Product, Row, product_with
 
-BYTES_AT_ONCE = 2**20  # of the gradients that are formed before they are summed: they stay in the cache
+BYTES_AT_ONCE = 3 * 2**19  # of the gradients that are formed before they are summed: they stay in the cache
 SHORT_BUFFER = 2048  # entries, instead of numpy's 8192
 
 
@@ -143,7 +143,7 @@ def backpropagate(cell: Cell, trace: Trace, d_hidden: Array, *, out: Gradients |
 
     ∂L/∂θ = Σ_t (∂L/∂a_t)(∂a_t/∂θ), with ∂L/∂h_{t−1} = (∂h_t/∂h_{t−1})ᵀ ∂L/∂h_t + d_hidden_{t−1} (Werbos
     1990). `out` is an earlier result of the same shapes, whose arrays but for the parameters' are
-    overwritten. Beside the result it takes a few times BYTES_AT_ONCE, or the gates of two steps where
+    overwritten. Beside the result it takes a few times BYTES_AT_ONCE, or the gates of one step where
     those are more. ValueError for a d_hidden of another shape, or an `out` that doesn't fit.
     """
     size = _check_trace(cell, trace)
@@ -282,7 +282,7 @@ def _workspace(cell: Cell, size: Size) -> Workspace:
     steps, batch, dtype = size.steps, size.batch, size.dtype
     hidden = aligned_empty((steps + 1, size.hidden, batch), dtype)
     d_c = aligned_empty((steps + 4, size.hidden * batch), dtype) if cell.remembers else hidden
-    at_once = min(steps, max(2, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
+    at_once = min(steps, max(1, BYTES_AT_ONCE // (6 * hidden[0].nbytes)))
     room = cell.room(at_once, batch, dtype)
     direct = aligned_empty((at_once, size.hidden, batch), dtype)
     here = list(zip(*cell.rows_back(room), direct, strict=True))[::-1]

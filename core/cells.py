@@ -52,8 +52,8 @@ Product: TypeAlias = Callable[[Array, Array], object]  # with a matrix, of the f
 DType: TypeAlias = np.dtype[Any]
 
 SMALL_PRODUCT = 10**6  # multiplications, up to which OpenBLAS takes its path for small matrices
-ROWS_AT_ONCE = 128
 FEWEST_ROWS = 8  # of a block of a larger product
+ROWS_AT_ONCE = 128  # of a copy that turns them to columns: their lines fit the nearest cache
 RECURRENCES = ("uniform", "orthogonal", "identity", "gaussian")
 
 

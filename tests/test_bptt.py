@@ -510,11 +510,13 @@ def test_results_do_not_depend_on_the_chunks(monkeypatch, kind, steps):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_product_for_all_steps_gives_what_one_for_each_gives(monkeypatch, kind):
-    network = some.network(kind, steps=7, batch=3)
-    one_each = everything(*walk(network))
-    monkeypatch.setattr(cells, "SMALL_PRODUCT", 0)
-    assert_close(everything(*walk(network)), one_each, rtol=1e-12, atol=1e-14)
+def test_products_by_blocks_of_rows_give_what_whole_ones_give(monkeypatch, kind):
+    network = some.network(kind, steps=7, batch=3, hidden=6)
+    whole = everything(*walk(network))
+    monkeypatch.setattr(cells, "SMALL_PRODUCT", 100)
+    monkeypatch.setattr(cells, "FEWEST_ROWS", 2)
+    assert cells._rows_of_a_block(6, 7, 3) == 3
+    assert_close(everything(*walk(network)), whole, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("steps", [1, 3])

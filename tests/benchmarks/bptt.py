@@ -69,7 +69,7 @@ def check_agreement(cell: Cell, x: np.ndarray, d_hidden: np.ndarray, module, ten
 
 def products_alone(cell: Cell, T: int, B: int, X: int, H: int, dtype: np.dtype) -> Callable[[], None]:
     """The matrix products of a pass, taken as the pass takes them, and nothing else."""
-    at_once = min(T, max(2, bptt.BYTES_AT_ONCE // (6 * H * B * dtype.itemsize)))
+    at_once = min(T, max(1, bptt.BYTES_AT_ONCE // (6 * H * B * dtype.itemsize)))
     rows = len(cell.parameters["weight_hh"])
     K = X + 1 + H
     if isinstance(cell, GRU):
